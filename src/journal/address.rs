@@ -1,0 +1,154 @@
+//! Destination addresses: one spelling for each, and where on the network it lies.
+//!
+//! Names are not resolved here, and nothing is looked up.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Where a destination lies, as far as its address alone tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scope {
+    /// An IP address that is none of the others.
+    Public,
+    /// RFC 1918, RFC 6598 (carrier NAT), RFC 4193 (unique local), "this network" and unspecified.
+    Private,
+    /// 169.254.0.0/16 and fe80::/10.
+    LinkLocal,
+    /// 127.0.0.0/8 and ::1.
+    Loopback,
+    /// 224.0.0.0/4, ff00::/8 and the IPv4 broadcast address.
+    Multicast,
+    /// A host name: the journal (a proxy's, say) did not know the address.
+    Name,
+}
+
+impl Scope {
+    /// The scope of a destination as [`normalise`] spells it.
+    pub fn of(destination: &str) -> Scope {
+        match destination.parse::<IpAddr>() {
+            Ok(IpAddr::V4(address)) => scope_v4(address),
+            Ok(IpAddr::V6(address)) => scope_v6(address),
+            Err(_) => Scope::Name,
+        }
+    }
+
+    /// The word in the column `destination_scope`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Scope::Public => "public",
+            Scope::Private => "private",
+            Scope::LinkLocal => "link_local",
+            Scope::Loopback => "loopback",
+            Scope::Multicast => "multicast",
+            Scope::Name => "name",
+        }
+    }
+}
+
+/// Whether a normalised destination is this machine itself.
+pub fn is_loopback(destination: &str) -> bool {
+    Scope::of(destination) == Scope::Loopback
+}
+
+fn scope_v4(address: Ipv4Addr) -> Scope {
+    let [first, second, ..] = address.octets();
+    if address.is_loopback() {
+        Scope::Loopback
+    } else if address.is_link_local() {
+        Scope::LinkLocal
+    } else if address.is_multicast() || address.is_broadcast() {
+        Scope::Multicast
+    } else if address.is_private() || first == 0 || (first == 100 && second & 0xc0 == 64) {
+        Scope::Private
+    } else {
+        Scope::Public
+    }
+}
+
+fn scope_v6(address: Ipv6Addr) -> Scope {
+    if address.is_loopback() {
+        Scope::Loopback
+    } else if address.is_unicast_link_local() {
+        Scope::LinkLocal
+    } else if address.is_multicast() {
+        Scope::Multicast
+    } else if address.is_unique_local() || address.is_unspecified() {
+        Scope::Private
+    } else {
+        Scope::Public
+    }
+}
+
+/// One spelling for each destination.
+///
+/// IP literals lose brackets and zone, IPv6 takes its RFC 5952 form and an IPv4-mapped address
+/// becomes IPv4; host names lose the root dot and, since DNS does not tell case apart, capitals.
+pub fn normalise(destination: &str) -> Cow<'_, str> {
+    let text = destination.trim();
+    if text.parse::<Ipv4Addr>().is_ok() {
+        return Cow::Borrowed(text); // the only spelling that the parser takes
+    }
+    let bare = text.strip_prefix('[').map_or(text, |rest| rest.strip_suffix(']').unwrap_or(rest));
+    let without_zone = bare.split_once('%').map_or(bare, |(address, _)| address);
+    if let Ok(address) = without_zone.parse::<Ipv6Addr>() {
+        let spelling = match address.to_ipv4_mapped() {
+            Some(mapped) => mapped.to_string(),
+            None => address.to_string(),
+        };
+        return if spelling == text { Cow::Borrowed(text) } else { Cow::Owned(spelling) };
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    if name.chars().any(char::is_uppercase) {
+        Cow::Owned(name.to_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_destination_has_one_spelling() {
+        for (given, expected) in [
+            ("192.0.2.7", "192.0.2.7"),
+            (" 192.0.2.7 ", "192.0.2.7"),
+            ("0:0:0:0:0:0:0:1", "::1"),
+            ("2001:0DB8:0000:0000:0000:0000:0000:0001", "2001:db8::1"),
+            ("[2001:db8::1]", "2001:db8::1"),
+            ("fe80::1%eth0", "fe80::1"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("0000:0000:0000:0000:0000:ffff:c000:0207", "192.0.2.7"),
+            ("WWW.Example.COM.", "www.example.com"),
+        ] {
+            assert_eq!(normalise(given), expected, "{given}");
+            assert_eq!(normalise(expected), expected, "{expected} again");
+        }
+    }
+
+    #[test]
+    fn scopes_follow_the_address_registries() {
+        for (destination, scope) in [
+            ("8.8.8.8", Scope::Public),
+            ("172.32.0.1", Scope::Public),
+            ("172.31.255.255", Scope::Private),
+            ("10.0.0.1", Scope::Private),
+            ("100.64.0.1", Scope::Private),
+            ("100.128.0.1", Scope::Public),
+            ("0.0.0.0", Scope::Private),
+            ("169.254.169.254", Scope::LinkLocal),
+            ("127.8.9.1", Scope::Loopback),
+            ("224.0.0.251", Scope::Multicast),
+            ("255.255.255.255", Scope::Multicast),
+            ("::1", Scope::Loopback),
+            ("fe80::1", Scope::LinkLocal),
+            ("fd00::1", Scope::Private),
+            ("ff02::fb", Scope::Multicast),
+            ("2606:4700::1111", Scope::Public),
+            ("www.example.com", Scope::Name),
+        ] {
+            assert_eq!(Scope::of(destination), scope, "{destination}");
+        }
+    }
+}

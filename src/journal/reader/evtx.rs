@@ -1,0 +1,41 @@
+//! Windows event log files with Sysmon's events.
+//!
+//! The `evtx` crate undoes the binary XML, a chunk at a time; what an event means is in `sysmon`.
+
+use evtx::{EvtxParser, ParserSettings};
+
+use super::delivery::{Delivery, JournalSink};
+use super::sysmon::Event;
+use super::{Source, Stop};
+
+pub(super) fn read<S: JournalSink>(
+    source: Source,
+    to: &mut Delivery<'_, S>,
+) -> Result<(), Stop<S::Error>> {
+    let invalid = |error: evtx::err::EvtxError| {
+        Stop::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string()))
+    };
+    let settings = ParserSettings::new().separate_json_attributes(true).indent(false);
+    let file = source.into_seekable().map_err(Stop::Io)?;
+    let mut parser = EvtxParser::from_read_seek(std::io::BufReader::new(file))
+        .map_err(invalid)?
+        .with_configuration(settings);
+    let mut last_record = 0;
+    for record in parser.records_json_value() {
+        match record {
+            Ok(record) => {
+                last_record = record.event_record_id;
+                to.at_line(last_record);
+                match Event::of(&record.data) {
+                    Some(event) => event.deliver(to).map_err(Stop::Sink)?,
+                    None => to.skip("not Sysmon's"),
+                }
+            }
+            Err(error) => {
+                to.at_line(last_record + 1);
+                to.reject(error);
+            }
+        }
+    }
+    Ok(())
+}

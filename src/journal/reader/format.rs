@@ -1,0 +1,133 @@
+//! The formats that journals come in, and telling them apart by their content.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use super::{journal, osquery_log, sysmon, zeek};
+
+const EVTX_MAGIC: &[u8] = b"ElfFile\0";
+
+/// A journal format, compression aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Our own columns, or a Sophos export's, as one JSON object a line.
+    JournalJson,
+    /// The same as CSV with a header.
+    JournalCsv,
+    /// Zeek conn.log, tab-separated.
+    ZeekTsv,
+    /// Zeek conn.log, one JSON object a line.
+    ZeekJson,
+    /// Sysmon events as JSON lines, from NXLog or Winlogbeat.
+    SysmonJson,
+    /// A Windows event log file with Sysmon events.
+    Evtx,
+    /// osquery's result log: differential, batch or snapshot lines of socket_events rows.
+    OsqueryLog,
+}
+
+/// What a user calls a format; JSON and its alternatives are told apart by content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Our own columns, or a Sophos export's.
+    Journal,
+    /// Zeek's conn.log.
+    Zeek,
+    /// Sysmon events.
+    Sysmon,
+    /// osquery's result log.
+    Osquery,
+}
+
+impl Format {
+    /// The format within `family` of a journal that starts with `head`.
+    pub(super) fn within(family: Family, head: &[u8]) -> Format {
+        let is_json = head.trim_ascii_start().first() == Some(&b'{');
+        match family {
+            Family::Journal if is_json => Format::JournalJson,
+            Family::Journal => Format::JournalCsv,
+            Family::Zeek if is_json => Format::ZeekJson,
+            Family::Zeek => Format::ZeekTsv,
+            Family::Sysmon if head.starts_with(EVTX_MAGIC) => Format::Evtx,
+            Family::Sysmon => Format::SysmonJson,
+            Family::Osquery => Format::OsqueryLog,
+        }
+    }
+
+    /// A short name, for `beacon_status`.
+    pub fn source_name(self) -> &'static str {
+        match self {
+            Format::JournalJson | Format::JournalCsv => "journal",
+            Format::ZeekTsv | Format::ZeekJson => "zeek",
+            Format::SysmonJson | Format::Evtx => "sysmon",
+            Format::OsqueryLog => "osquery_log",
+        }
+    }
+
+    /// The format of a journal that starts with `head`; else what it looks like instead, as the
+    /// hint of [`super::ReadError::UnknownFormat`].
+    pub(super) fn detect(head: &[u8]) -> Result<Format, String> {
+        if head.starts_with(EVTX_MAGIC) {
+            return Ok(Format::Evtx);
+        }
+        let text = String::from_utf8_lossy(head);
+        let Some(first) = text.lines().find(|line| !line.trim().is_empty()) else {
+            return Err(" (it is empty)".to_owned());
+        };
+        if first.starts_with('#') {
+            return Format::of_zeek_header(&text);
+        }
+        if first.trim_start().starts_with('[') {
+            return Err(" (it is a JSON array: make it one object a line, for example with \
+                        jq -c '.[]')"
+                .to_owned());
+        }
+        if !first.trim_start().starts_with('{') {
+            let names = journal::are_column_names(first.split(','));
+            return if names { Ok(Format::JournalCsv) } else { Err(String::new()) };
+        }
+        let objects = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        objects
+            .filter_map(|object| Format::of_json_object(&object))
+            .next()
+            .ok_or_else(|| " (it is JSON, but no line has the fields of a connection)".to_owned())
+    }
+
+    fn of_zeek_header(text: &str) -> Result<Format, String> {
+        match zeek::log_path(text) {
+            Some("conn") => Ok(Format::ZeekTsv),
+            Some(other) => Err(format!(" (it is Zeek's {other}.log: give conn.log)")),
+            None => Err(String::new()),
+        }
+    }
+
+    fn of_json_object(object: &Value) -> Option<Format> {
+        let fields = object.as_object()?;
+        if zeek::is_conn_record(fields) {
+            Some(Format::ZeekJson)
+        } else if sysmon::Event::of(object).is_some() {
+            Some(Format::SysmonJson)
+        } else if osquery_log::is_result(fields) {
+            Some(Format::OsqueryLog)
+        } else if journal::are_column_names(fields.keys().map(String::as_str)) {
+            Some(Format::JournalJson)
+        } else {
+            None
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Format::JournalJson => "journal NDJSON",
+            Format::JournalCsv => "journal CSV",
+            Format::ZeekTsv => "Zeek conn.log",
+            Format::ZeekJson => "Zeek conn.log JSON",
+            Format::SysmonJson => "Sysmon JSON",
+            Format::Evtx => "Sysmon EVTX",
+            Format::OsqueryLog => "osquery result log",
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! Our own journal: NDJSON, or CSV with a header; columns in any order, unknown ones ignored.
+//!
+//! The format is described in docs/journal-formats.md; the Sophos spellings are in `sophos`.
+
+use std::fmt;
+use std::io::BufRead;
+
+use csv::ByteRecord;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use super::Stop;
+use super::delivery::{Delivery, JournalSink};
+use super::field::{Field, FieldError};
+use super::sophos;
+use crate::journal::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, normalise};
+
+/// A column of the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum Column {
+    Time,
+    SophosPid,
+    Pid,
+    ProcessStartTime,
+    Pathname,
+    Destination,
+    DestinationPort,
+    Host,
+    Protocol,
+    Domain,
+    Cmdline,
+    BytesSent,
+    BytesReceived,
+    /// Only in Sophos exports.
+    Subject,
+}
+
+const COLUMNS: usize = Column::Subject as usize + 1;
+
+impl Column {
+    /// The column of this name; case and underscores do not matter.
+    fn named(name: &str) -> Option<Column> {
+        let mut folded = [0; 20]; // no name of ours is longer
+        let mut length = 0;
+        for byte in name.trim().bytes().filter(|byte| *byte != b'_') {
+            *folded.get_mut(length)? = byte.to_ascii_lowercase();
+            length += 1;
+        }
+        let folded = std::str::from_utf8(folded.get(..length)?).ok()?;
+        Some(match folded {
+            "time" => Column::Time,
+            "sophospid" => Column::SophosPid,
+            "pid" => Column::Pid,
+            "processstarttime" => Column::ProcessStartTime,
+            "pathname" => Column::Pathname,
+            "destination" => Column::Destination,
+            "destinationport" => Column::DestinationPort,
+            "host" => Column::Host,
+            "protocol" => Column::Protocol,
+            "domain" => Column::Domain,
+            "cmdline" => Column::Cmdline,
+            "bytessent" => Column::BytesSent,
+            "bytesreceived" => Column::BytesReceived,
+            _ => return sophos::column(folded),
+        })
+    }
+}
+
+/// Whether rows with these columns are connections.
+pub(super) fn are_column_names<'n>(names: impl Iterator<Item = &'n str>) -> bool {
+    let columns: Vec<_> = names.filter_map(|name| Column::named(name.trim_matches('"'))).collect();
+    missing_column(&columns).is_none()
+}
+
+fn missing_column(columns: &[Column]) -> Option<&'static str> {
+    let needed = [
+        (Column::Time, "time"),
+        (Column::Destination, "destination"),
+        (Column::DestinationPort, "destinationport"),
+    ];
+    needed.into_iter().find(|(column, _)| !columns.contains(column)).map(|(_, name)| name)
+}
+
+/// The columns of one row.
+#[derive(Default)]
+struct Row<'a>([Field<'a>; COLUMNS]);
+
+impl<'a> Row<'a> {
+    /// Where two names stand for one column, the first value counts.
+    fn set(&mut self, column: Column, value: Field<'a>) {
+        let field = &mut self.0[column as usize];
+        if field.is_empty() {
+            *field = value;
+        }
+    }
+
+    fn get(&self, column: Column) -> &Field<'a> {
+        &self.0[column as usize]
+    }
+
+    fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
+        if !sophos::is_connection(&self.get(Column::Subject).text()) {
+            to.skip("not a connection");
+            return Ok(());
+        }
+        match self.with_event(|event| to.connection(event)) {
+            Ok(delivered) => delivered,
+            Err(problem) => {
+                to.reject(problem);
+                Ok(())
+            }
+        }
+    }
+
+    fn with_event<T>(&self, take: impl FnOnce(&ConnectionEvent<'_>) -> T) -> Result<T, FieldError> {
+        let time_ms = self.get(Column::Time).time_ms("time")?.ok_or(FieldError::Missing("time"))?;
+        let destination = self.get(Column::Destination).text();
+        let destination = normalise(&destination);
+        if destination.is_empty() {
+            return Err(FieldError::Missing("destination"));
+        }
+        let port = self.get(Column::DestinationPort).count("destinationport", u16::MAX.into())?;
+        let (pid, start) = self.process_instance()?;
+        let (pathname, cmdline) =
+            (self.get(Column::Pathname).text(), self.get(Column::Cmdline).text());
+        let (host, domain) = (self.get(Column::Host).text(), self.get(Column::Domain).text());
+        Ok(take(&ConnectionEvent {
+            time_ms,
+            host: host.trim(),
+            process: Process { pathname: pathname.trim(), pid, start, cmdline: &cmdline },
+            destination: &destination,
+            port: port.ok_or(FieldError::Missing("destinationport"))? as u16,
+            protocol: Protocol::from_journal(&self.get(Column::Protocol).text()),
+            domain: domain.trim(),
+            bytes_sent: self.get(Column::BytesSent).count("bytes_sent", u64::MAX)?,
+            bytes_received: self.get(Column::BytesReceived).count("bytes_received", u64::MAX)?,
+            record_id: None,
+        }))
+    }
+
+    /// From sophosPID; what it does not tell, from pid and process_start_time.
+    fn process_instance(&self) -> Result<(Option<u32>, Option<FileTime>), FieldError> {
+        let start = self.get(Column::ProcessStartTime).process_start();
+        let sophos_pid = self.get(Column::SophosPid).text();
+        if sophos_pid.trim().is_empty() {
+            return Ok((self.get(Column::Pid).pid()?, start?));
+        }
+        let sophos_pid: SophosPid = sophos_pid.parse()?;
+        Ok((Some(sophos_pid.pid), sophos_pid.start.or(start?)))
+    }
+}
+
+/// One line of NDJSON.
+pub(super) fn read_line<S: JournalSink>(
+    line: &str,
+    to: &mut Delivery<'_, S>,
+) -> Result<(), S::Error> {
+    match serde_json::from_str::<Row<'_>>(line) {
+        Ok(row) => row.deliver(to),
+        Err(problem) => {
+            to.reject(format_args!("not a JSON object: {problem}"));
+            Ok(())
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Row<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct RowVisitor;
+
+        impl<'de> Visitor<'de> for RowVisitor {
+            type Value = Row<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
+                let mut row = Row::default();
+                while let Some(Name(column)) = map.next_key()? {
+                    match column {
+                        Some(column) => row.set(column, map.next_value()?),
+                        None => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(row)
+            }
+        }
+
+        deserializer.deserialize_map(RowVisitor)
+    }
+}
+
+/// A key, turned into its column without keeping the text.
+struct Name(Option<Column>);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+
+        impl Visitor<'_> for NameVisitor {
+            type Value = Name;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name")
+            }
+
+            fn visit_str<E>(self, name: &str) -> Result<Name, E> {
+                Ok(Name(Column::named(name)))
+            }
+        }
+
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+/// A CSV journal.
+pub(super) struct Csv<R> {
+    reader: csv::Reader<R>,
+    /// By position; `None` for columns that are not ours.
+    columns: Vec<Option<Column>>,
+}
+
+impl<R: BufRead> Csv<R> {
+    /// Reads the header; the error says what is missing from it.
+    pub(super) fn new(source: R) -> Result<Csv<R>, String> {
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(source);
+        let header =
+            reader.headers().map_err(|error| format!("its header cannot be read: {error}"))?;
+        let columns: Vec<_> = header.iter().map(Column::named).collect();
+        let known: Vec<_> = columns.iter().flatten().copied().collect();
+        match missing_column(&known) {
+            None => Ok(Csv { reader, columns }),
+            Some(missing) => Err(format!("its header has no column '{missing}'")),
+        }
+    }
+
+    pub(super) fn read<S: JournalSink>(
+        &mut self,
+        to: &mut Delivery<'_, S>,
+    ) -> Result<(), Stop<S::Error>> {
+        let mut record = ByteRecord::new();
+        loop {
+            match self.reader.read_byte_record(&mut record) {
+                Ok(false) => return Ok(()),
+                Ok(true) => {}
+                Err(error) => {
+                    return Err(Stop::Io(match error.into_kind() {
+                        csv::ErrorKind::Io(error) => error,
+                        other => std::io::Error::other(format!("{other:?}")),
+                    }));
+                }
+            }
+            to.at_line(record.position().map_or(0, csv::Position::line));
+            self.read_record(&record, to).map_err(Stop::Sink)?;
+        }
+    }
+
+    fn read_record<S: JournalSink>(
+        &self,
+        record: &ByteRecord,
+        to: &mut Delivery<'_, S>,
+    ) -> Result<(), S::Error> {
+        if record.len() != self.columns.len() {
+            let (fields, columns) = (record.len(), self.columns.len());
+            to.reject(format_args!("has {fields} fields where the header has {columns}"));
+            return Ok(());
+        }
+        let mut row = Row::default();
+        for (column, value) in self.columns.iter().zip(record) {
+            if let Some(column) = column {
+                row.set(*column, Field::Text(String::from_utf8_lossy(value)));
+            }
+        }
+        row.deliver(to)
+    }
+}

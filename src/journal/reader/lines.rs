@@ -1,0 +1,59 @@
+//! Numbered lines of a stream in one reused buffer, with a bound on their length.
+
+use std::borrow::Cow;
+use std::io::{BufRead, Read, Result};
+
+/// A longer line is no journal's; it is passed over without being held.
+pub(super) const LONGEST_LINE: u64 = 16 << 20;
+
+pub(super) struct Lines<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    number: u64,
+}
+
+pub(super) struct Line<'a> {
+    /// From 1.
+    pub(super) number: u64,
+    /// Without its line ending; bytes that are no UTF-8 are replaced. `None` if too long.
+    pub(super) text: Option<Cow<'a, str>>,
+}
+
+impl<R: BufRead> Lines<R> {
+    pub(super) fn new(reader: R) -> Self {
+        Lines { reader, buffer: Vec::new(), number: 0 }
+    }
+
+    pub(super) fn next(&mut self) -> Result<Option<Line<'_>>> {
+        self.buffer.clear();
+        (&mut self.reader).take(LONGEST_LINE).read_until(b'\n', &mut self.buffer)?;
+        if self.buffer.is_empty() {
+            return Ok(None);
+        }
+        self.number += 1;
+        let number = self.number;
+        if self.buffer.len() as u64 == LONGEST_LINE && self.buffer.last() != Some(&b'\n') {
+            self.reader.skip_until(b'\n')?;
+            return Ok(Some(Line { number, text: None }));
+        }
+        let line = self.buffer.strip_suffix(b"\n").unwrap_or(&self.buffer);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        Ok(Some(Line { number, text: Some(String::from_utf8_lossy(line)) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_line_is_passed_over_and_the_next_one_read() {
+        let endless = std::io::repeat(b'x').take(LONGEST_LINE + 5);
+        let mut lines = Lines::new(std::io::BufReader::new(endless.chain(&b"\nnext\r\n\xff"[..])));
+        assert!(lines.next().unwrap().unwrap().text.is_none());
+        let next = lines.next().unwrap().unwrap();
+        assert_eq!((next.number, next.text.as_deref()), (2, Some("next")));
+        assert_eq!(lines.next().unwrap().unwrap().text.as_deref(), Some("\u{fffd}"));
+        assert!(lines.next().unwrap().is_none());
+    }
+}

@@ -1,0 +1,135 @@
+//! Journal files as a stream of events, whatever their format and compression.
+//!
+//! A reader holds one line (or one EVTX chunk) at a time and hands each event to a
+//! [`JournalSink`]. What it cannot read it reports and goes on; storing is the sink's affair.
+
+mod delivery;
+mod evtx;
+mod field;
+mod format;
+mod journal;
+mod lines;
+mod osquery_log;
+mod sophos;
+mod source;
+mod sysmon;
+mod zeek;
+
+use std::io::BufRead;
+
+pub use delivery::{JournalSink, Rejection, Summary};
+pub use format::{Family, Format};
+pub use source::Source;
+
+use delivery::Delivery;
+use lines::Lines;
+
+/// Why a journal could not be read at all, or not to its end. Single bad lines are no error:
+/// they are [`Rejection`]s.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError<E> {
+    /// The file could not be opened or read.
+    #[error("cannot read {name}: {source}")]
+    Io {
+        /// The file as the user named it.
+        name: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// No line at the start of the file looks like any journal.
+    #[error(
+        "{name} is not a journal of a known kind{hint}; known are: our own NDJSON or CSV (with the \
+         columns time, destination and destinationport), Sophos exports of the same, Zeek conn.log \
+         (TSV or JSON), Sysmon (.evtx, or JSON lines from NXLog or Winlogbeat) and osquery result logs"
+    )]
+    UnknownFormat {
+        /// The file as the user named it.
+        name: String,
+        /// What it looks like instead, with a leading ", " and perhaps advice; else ''.
+        hint: String,
+    },
+    /// The file lacks what its format needs.
+    #[error("{name} was taken for {expected}, but {problem}")]
+    WrongFormat {
+        /// The file as the user named it.
+        name: String,
+        /// The format that was asked for, or that its start looks like.
+        expected: Format,
+        /// What is missing.
+        problem: String,
+    },
+    /// The sink could not take an event.
+    #[error(transparent)]
+    Sink(E),
+}
+
+/// Reads `source` to its end, as `family` or, if `None`, as what its content looks like.
+pub fn read<S: JournalSink>(
+    source: Source,
+    family: Option<Family>,
+    sink: &mut S,
+) -> Result<Summary, ReadError<S::Error>> {
+    let name = source.name().to_owned();
+    let io_error = |source| ReadError::Io { name: name.clone(), source };
+    let format = match family {
+        Some(family) => Format::within(family, source.peek()),
+        None => Format::detect(source.peek())
+            .map_err(|hint| ReadError::UnknownFormat { name: name.clone(), hint })?,
+    };
+    log::debug!("{name}: reading as {format}");
+    let mut delivery = Delivery::new(sink, format);
+    let outcome = match format {
+        Format::JournalCsv => match journal::Csv::new(source) {
+            Ok(mut csv) => csv.read(&mut delivery),
+            Err(problem) => return Err(ReadError::WrongFormat { name, expected: format, problem }),
+        },
+        Format::Evtx => evtx::read(source, &mut delivery),
+        Format::JournalJson => read_lines(source, &mut delivery, journal::read_line),
+        Format::ZeekTsv => {
+            let mut zeek = zeek::Tsv::default();
+            read_lines(source, &mut delivery, |line, to| zeek.read_line(line, to))
+        }
+        Format::ZeekJson => read_lines(source, &mut delivery, zeek::read_json_line),
+        Format::SysmonJson => read_lines(source, &mut delivery, sysmon::read_line),
+        Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
+    };
+    match outcome {
+        Ok(()) => Ok(delivery.finish()),
+        Err(Stop::Sink(error)) => Err(ReadError::Sink(error)),
+        Err(Stop::Io(error)) if delivery.has_read_anything() && is_cut_short(&error) => {
+            let mut summary = delivery.finish();
+            summary.truncated = Some(error.to_string());
+            Ok(summary)
+        }
+        Err(Stop::Io(error)) => Err(io_error(error)),
+    }
+}
+
+/// Why reading stopped before the end.
+enum Stop<E> {
+    Io(std::io::Error),
+    Sink(E),
+}
+
+/// Errors of a compressed stream that ends early or is damaged: what came before it is good.
+fn is_cut_short(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, Other, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | InvalidData | InvalidInput | Other)
+}
+
+fn read_lines<'s, S: JournalSink>(
+    source: impl BufRead,
+    delivery: &mut Delivery<'s, S>,
+    mut read_line: impl FnMut(&str, &mut Delivery<'s, S>) -> Result<(), S::Error>,
+) -> Result<(), Stop<S::Error>> {
+    let mut lines = Lines::new(source);
+    while let Some(line) = lines.next().map_err(Stop::Io)? {
+        delivery.at_line(line.number);
+        match line.text {
+            Some(text) if text.trim().is_empty() => {}
+            Some(text) => read_line(&text, delivery).map_err(Stop::Sink)?,
+            None => delivery.reject(format_args!("longer than {} MiB", lines::LONGEST_LINE >> 20)),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,240 @@
+//! Zeek's conn.log, tab-separated or JSON (<https://docs.zeek.org/en/master/logs/conn.html>).
+//!
+//! Every conn_state counts: a C2 that is down is still called. Only rows that the host did not
+//! originate, and ICMP, are skipped.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::delivery::{Delivery, JournalSink};
+use super::field::{Field, FieldError};
+use crate::journal::{ConnectionEvent, Process, Protocol, normalise, record_id};
+
+/// The fields of a row that we read. Some shippers write `_` for the dots, which upset databases.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Connection<'a> {
+    #[serde(borrow)]
+    ts: Field<'a>,
+    #[serde(borrow)]
+    uid: Field<'a>,
+    #[serde(borrow, rename = "id.orig_h", alias = "id_orig_h")]
+    originator: Field<'a>,
+    #[serde(borrow, rename = "id.resp_h", alias = "id_resp_h")]
+    responder: Field<'a>,
+    #[serde(borrow, rename = "id.resp_p", alias = "id_resp_p")]
+    responder_port: Field<'a>,
+    #[serde(borrow)]
+    proto: Field<'a>,
+    #[serde(borrow)]
+    local_orig: Field<'a>,
+    #[serde(borrow)]
+    orig_ip_bytes: Field<'a>,
+    #[serde(borrow)]
+    resp_ip_bytes: Field<'a>,
+}
+
+impl<'a> Connection<'a> {
+    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
+        Some(match name {
+            "ts" => &mut self.ts,
+            "uid" => &mut self.uid,
+            "id.orig_h" => &mut self.originator,
+            "id.resp_h" => &mut self.responder,
+            "id.resp_p" => &mut self.responder_port,
+            "proto" => &mut self.proto,
+            "local_orig" => &mut self.local_orig,
+            "orig_ip_bytes" => &mut self.orig_ip_bytes,
+            "resp_ip_bytes" => &mut self.resp_ip_bytes,
+            _ => return None,
+        })
+    }
+
+    fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
+        let protocol = self.proto.text();
+        if protocol == "icmp" {
+            to.skip("ICMP");
+            return Ok(());
+        }
+        if matches!(&*self.local_orig.text(), "F" | "false") {
+            to.skip("originated outside (local_orig=F)");
+            return Ok(());
+        }
+        match self.with_event(&protocol, |event| to.connection(event)) {
+            Ok(delivered) => delivered,
+            Err(problem) => {
+                to.reject(problem);
+                Ok(())
+            }
+        }
+    }
+
+    fn with_event<T>(
+        &self,
+        protocol: &str,
+        take: impl FnOnce(&ConnectionEvent<'_>) -> T,
+    ) -> Result<T, FieldError> {
+        let time_ms = self.ts.time_ms("ts")?.ok_or(FieldError::Missing("ts"))?;
+        let (originator, responder) = (self.originator.text(), self.responder.text());
+        if responder.is_empty() {
+            return Err(FieldError::Missing("id.resp_h"));
+        }
+        let port = self.responder_port.count("id.resp_p", u16::MAX.into())?;
+        let uid = self.uid.text();
+        Ok(take(&ConnectionEvent {
+            time_ms,
+            host: &normalise(&originator),
+            process: Process::default(),
+            destination: &normalise(&responder),
+            port: port.ok_or(FieldError::Missing("id.resp_p"))? as u16,
+            protocol: Protocol::from_journal(protocol),
+            domain: "",
+            bytes_sent: self.orig_ip_bytes.count("orig_ip_bytes", u64::MAX)?,
+            bytes_received: self.resp_ip_bytes.count("resp_ip_bytes", u64::MAX)?,
+            record_id: (!uid.is_empty()).then(|| record_id(uid.as_bytes())),
+        }))
+    }
+}
+
+/// Whether a JSON object is a row of conn.log.
+pub(super) fn is_conn_record(object: &Map<String, Value>) -> bool {
+    ["id.resp_h", "id_resp_h"].iter().any(|name| object.contains_key(*name))
+        && ["ts", "uid", "proto"].iter().all(|name| object.contains_key(*name))
+}
+
+/// One line of JSON.
+pub(super) fn read_json_line<S: JournalSink>(
+    line: &str,
+    to: &mut Delivery<'_, S>,
+) -> Result<(), S::Error> {
+    match serde_json::from_str::<Connection<'_>>(line) {
+        Ok(connection) => connection.deliver(to),
+        Err(problem) => {
+            to.reject(format_args!("not a row of conn.log: {problem}"));
+            Ok(())
+        }
+    }
+}
+
+/// The name of the log that a tab-separated header announces; "conn" where it names none but
+/// has conn.log's fields.
+pub(super) fn log_path(head: &str) -> Option<&str> {
+    let header = || head.lines().take_while(|line| line.starts_with('#'));
+    if let Some(path) = header().find_map(|line| line.strip_prefix("#path")) {
+        return Some(path.trim());
+    }
+    header()
+        .filter(|line| line.starts_with("#fields"))
+        .any(|line| line.contains("id.resp_h") && line.contains("proto"))
+        .then_some("conn")
+}
+
+/// The state of a tab-separated log: what its header lines said, which may come anew mid-file
+/// where logs were concatenated.
+pub(super) struct Tsv {
+    separator: String,
+    unset_field: String,
+    empty_field: String,
+    fields: Vec<String>,
+}
+
+impl Default for Tsv {
+    fn default() -> Self {
+        Tsv {
+            separator: "\t".to_owned(),
+            unset_field: "-".to_owned(),
+            empty_field: "(empty)".to_owned(),
+            fields: Vec::new(),
+        }
+    }
+}
+
+impl Tsv {
+    pub(super) fn read_line<S: JournalSink>(
+        &mut self,
+        line: &str,
+        to: &mut Delivery<'_, S>,
+    ) -> Result<(), S::Error> {
+        if let Some(header) = line.strip_prefix('#') {
+            self.read_header(header);
+            return Ok(());
+        }
+        if self.fields.is_empty() {
+            to.reject("comes before the #fields line");
+            return Ok(());
+        }
+        let mut connection = Connection::default();
+        let mut names = self.fields.iter();
+        let mut values = 0;
+        for value in line.split(self.separator.as_str()) {
+            values += 1;
+            let field = names.next().and_then(|name| connection.field(name));
+            if let Some(field) = field
+                && value != self.unset_field
+                && value != self.empty_field
+            {
+                *field = Field::Text(value.into());
+            }
+        }
+        if values != self.fields.len() {
+            let fields = self.fields.len();
+            to.reject(format_args!("has {values} fields where #fields names {fields}"));
+            return Ok(());
+        }
+        connection.deliver(to)
+    }
+
+    fn read_header(&mut self, header: &str) {
+        if let Some(separator) = header.strip_prefix("separator ") {
+            self.separator = unescape(separator);
+            return;
+        }
+        let mut values = header.split(self.separator.as_str());
+        match values.next() {
+            Some("unset_field") => self.unset_field = values.next().unwrap_or("-").to_owned(),
+            Some("empty_field") => self.empty_field = values.next().unwrap_or_default().to_owned(),
+            Some("fields") => self.fields = values.map(str::to_owned).collect(),
+            _ => {}
+        }
+    }
+}
+
+/// Zeek writes the separator's bytes as `\x09`.
+fn unescape(text: &str) -> String {
+    let mut unescaped = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\\x") {
+        unescaped.push_str(before);
+        match after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) if byte.is_ascii() => {
+                unescaped.push(byte.into());
+                rest = &after[2..];
+            }
+            _ => {
+                unescaped.push_str("\\x");
+                rest = after;
+            }
+        }
+    }
+    unescaped.push_str(rest);
+    unescaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_are_unescaped() {
+        assert_eq!(unescape("\\x09"), "\t");
+        assert_eq!(unescape("|\\x7c,"), "||,");
+        assert_eq!(unescape("\\xzz"), "\\xzz");
+    }
+
+    #[test]
+    fn the_header_tells_the_log() {
+        assert_eq!(log_path("#separator \\x09\n#path\tdns\n"), Some("dns"));
+        assert_eq!(log_path("#fields\tts\tid.resp_h\tproto\n"), Some("conn"));
+        assert_eq!(log_path("# a comment\n"), None);
+    }
+}

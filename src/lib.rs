@@ -1,0 +1,3 @@
+//! Which process talks to which address on a rhythm?
+
+pub mod journal;

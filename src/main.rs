@@ -1,0 +1,3 @@
+//! The command `beacon_candidates`.
+
+fn main() {}
