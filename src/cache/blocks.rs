@@ -1,0 +1,118 @@
+//! Blocks as rows: the payload, and beside it the summary that may save decoding it.
+
+use rusqlite::{Connection as Database, Row, params};
+
+use super::block::{self, Connection};
+use super::{CacheError, claims};
+
+/// A group's blocks are numbered within it; the payload's row id is both numbers together, so
+/// that the payloads of a group lie side by side.
+const NUMBER_BITS: u32 = 24;
+
+/// Where a block is and what it spans.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Header {
+    pub(super) group: u32,
+    pub(super) id: i64,
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
+    pub(super) connections: usize,
+}
+
+/// The columns of [`Header`], in its order.
+pub(super) const HEADER_COLUMNS: &str = "group_id, id, first_ms, last_ms, connections";
+
+impl Header {
+    /// From a row of [`HEADER_COLUMNS`].
+    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Header> {
+        Ok(Header {
+            group: row.get(0)?,
+            id: row.get(1)?,
+            first_ms: row.get(2)?,
+            last_ms: row.get(3)?,
+            connections: row.get(4)?,
+        })
+    }
+}
+
+/// The row id of a group's block of this number.
+pub(super) fn id(group: u32, number: u32) -> Result<i64, CacheError> {
+    if number >> NUMBER_BITS != 0 {
+        return Err(CacheError::Full("block of a group"));
+    }
+    Ok(i64::from(group) << NUMBER_BITS | i64::from(number))
+}
+
+/// Appends the connections of block `id` to `out`.
+pub(super) fn read(
+    id: i64,
+    out: &mut Vec<Connection>,
+    database: &Database,
+) -> Result<(), CacheError> {
+    let mut select = database.prepare_cached("SELECT bytes FROM payload WHERE id = ?1")?;
+    let decoded =
+        select.query_row([id], |row| Ok(block::decode(row.get_ref(0)?.as_blob()?, out)))?;
+    Ok(decoded?)
+}
+
+/// Writes a block of `connections` (sorted, not empty) of `group` as `id`.
+pub(super) fn write(
+    group: u32,
+    id: i64,
+    connections: &[Connection],
+    database: &Database,
+) -> Result<(), CacheError> {
+    let (Some(first), Some(last)) = (connections.first(), connections.last()) else {
+        return Ok(());
+    };
+    let intervals = connections.windows(2).map(|pair| pair[1].time_ms - pair[0].time_ms);
+    let sum = |bytes: fn(&Connection) -> Option<u64>| {
+        let known = connections.iter().filter_map(bytes);
+        // The sum only shows; NULL where SQLite's integers do not reach.
+        known.map(i128::from).reduce(|a, b| a + b).and_then(|sum| i64::try_from(sum).ok())
+    };
+    database
+        .prepare_cached(
+            "INSERT INTO block (group_id, first_ms, last_ms, id, connections, min_interval_ms,
+                                max_interval_ms, bytes_sent, bytes_received)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            group,
+            first.time_ms,
+            last.time_ms,
+            id,
+            connections.len(),
+            intervals.clone().min(),
+            intervals.max(),
+            sum(|connection| connection.bytes_sent),
+            sum(|connection| connection.bytes_received),
+        ])?;
+    database
+        .prepare_cached("INSERT OR REPLACE INTO payload (id, bytes) VALUES (?1, ?2)")?
+        .execute(params![id, block::encode(connections)])?;
+    Ok(())
+}
+
+/// Removes a block's summary; its payload stays, for `id` to be written again.
+pub(super) fn remove_summary(header: &Header, database: &Database) -> Result<(), CacheError> {
+    database
+        .prepare_cached(
+            "DELETE FROM block
+             WHERE group_id = ?1 AND first_ms = ?2 AND last_ms = ?3 AND id = ?4",
+        )?
+        .execute(params![header.group, header.first_ms, header.last_ms, header.id])?;
+    Ok(())
+}
+
+/// Removes a block.
+pub(super) fn remove(header: &Header, database: &Database) -> Result<(), CacheError> {
+    remove_summary(header, database)?;
+    remove_payload(header.id, database)
+}
+
+/// Removes what is left of a block after [`remove_summary`].
+pub(super) fn remove_payload(id: i64, database: &Database) -> Result<(), CacheError> {
+    database.prepare_cached("DELETE FROM payload WHERE id = ?1")?.execute([id])?;
+    claims::remove(id, database)
+}

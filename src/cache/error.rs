@@ -1,0 +1,93 @@
+//! What can go wrong with a cache, each as a sentence that names the file.
+
+use std::path::PathBuf;
+
+use super::block::DecodeError;
+
+/// A cache could not be opened, read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum CacheError {
+    /// There is no file, and the caller only reads.
+    #[error(
+        "there is no cache at {0}: import a journal into it, or run the extension that fills it"
+    )]
+    Missing(PathBuf),
+    /// The file or its folder may not be opened.
+    #[error("cannot open the cache {path}: {reason}{who}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+        /// Who may, with a leading separator; '' where that is not the problem.
+        who: String,
+    },
+    /// Another process writes to it.
+    #[error(
+        "the cache {path} is being written by {holder}: name another file with --cache, or stop \
+         that process first"
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Who holds the lock.
+        holder: String,
+    },
+    /// The file is not ours, so it is left alone.
+    #[error("{0} is no cache of beacon_candidates: name another file with --cache")]
+    NotACache(PathBuf),
+    /// The file was written by a later version.
+    #[error(
+        "the cache {path} has schema version {found}, and this version knows up to {known}: use \
+         the newer beacon_candidates, or another file with --cache"
+    )]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// What the file holds cannot be right.
+    #[error("the cache {path} is damaged ({reason}); whoever writes to it next moves it aside")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// More distinct names or processes than the file's row numbers can hold.
+    #[error("the cache is full: it cannot number another {0}")]
+    Full(&'static str),
+    /// SQLite failed.
+    #[error("the cache failed: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A block does not decode.
+    #[error("the cache is damaged: {0}")]
+    Block(#[from] DecodeError),
+    /// A file beside the database could not be used.
+    #[error("cannot use {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl CacheError {
+    /// Whether the file itself is at fault, so that beginning anew would help.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            CacheError::Damaged { .. } | CacheError::Block(_) => true,
+            CacheError::Sqlite(error) => is_damage(error),
+            _ => false,
+        }
+    }
+}
+
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}

@@ -1,0 +1,86 @@
+//! Where the cache lies by default, and who may open it.
+
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "cache.sqlite";
+
+/// The default cache: the system's for root (and on Windows), else the user's own under
+/// `$XDG_STATE_HOME`. `None` if not even a home directory is known.
+pub fn default_path() -> Option<PathBuf> {
+    let folder = if cfg!(windows) {
+        PathBuf::from(std::env::var_os("ProgramData")?)
+    } else if is_root() {
+        let folder = if cfg!(target_os = "macos") { "/private/var/db" } else { "/var/lib" };
+        PathBuf::from(folder)
+    } else {
+        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+        // The XDG Base Directory Specification has relative paths ignored.
+        match state.filter(|path| path.is_absolute()) {
+            Some(state) => state,
+            None => PathBuf::from(std::env::var_os("HOME")?).join(".local/state"),
+        }
+    };
+    Some(folder.join("beacon_candidates").join(FILE))
+}
+
+#[cfg(unix)]
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+#[cfg(not(unix))]
+fn is_root() -> bool {
+    false
+}
+
+/// Who may open `path`, for an error message; '' if that cannot be told.
+pub(super) fn who_may_open(path: &Path) -> String {
+    let Some(owned) = path.ancestors().find(|part| part.exists()) else {
+        return String::new();
+    };
+    match owner_and_mode(owned) {
+        Some((0, mode)) => format!(
+            "; {} belongs to root (mode {mode:04o}): run as root, or name another file with --cache",
+            owned.display()
+        ),
+        Some((owner, mode)) => format!(
+            "; {} belongs to user {owner} (mode {mode:04o}): run as that user, or name another \
+             file with --cache",
+            owned.display()
+        ),
+        None => String::new(),
+    }
+}
+
+#[cfg(unix)]
+fn owner_and_mode(path: &Path) -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = path.metadata().ok()?;
+    Some((metadata.uid(), metadata.mode() & 0o7777))
+}
+
+#[cfg(not(unix))]
+fn owner_and_mode(_path: &Path) -> Option<(u32, u32)> {
+    None
+}
+
+/// Creates the folder of `path`, for its owner only, if it is not there.
+pub(super) fn create_folder(path: &Path) -> std::io::Result<()> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Opens `path` for writing, creating it for its owner only.
+pub(super) fn open_private(path: &Path) -> std::io::Result<std::fs::File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,56 @@
+//! One writer at a time: a lock on a file beside the cache, which the system drops with the
+//! process that holds it.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+use super::{CacheError, location};
+
+/// Held for as long as it lives.
+pub(super) struct WriterLock {
+    _file: File,
+}
+
+/// The lock of the cache at `path`.
+pub(super) fn path_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
+impl WriterLock {
+    /// Takes the lock of the cache at `path` for `role`, which others are told.
+    pub(super) fn take(path: &Path, role: &str) -> Result<WriterLock, CacheError> {
+        let lock_path = path_of(path);
+        let io_error = |source| CacheError::Io { path: lock_path.clone(), source };
+        let mut file = location::open_private(&lock_path).map_err(|error| CacheError::Open {
+            path: path.to_owned(),
+            reason: error.to_string(),
+            who: location::who_may_open(&lock_path),
+        })?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(CacheError::Locked {
+                    path: path.to_owned(),
+                    holder: holder(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(io_error(error)),
+        }
+        file.set_len(0).map_err(io_error)?;
+        writeln!(file, "{role} (process {})", std::process::id()).map_err(io_error)?;
+        Ok(WriterLock { _file: file })
+    }
+}
+
+fn holder(file: &mut File) -> String {
+    let mut holder = String::new();
+    let read = file.rewind().and_then(|()| file.take(200).read_to_string(&mut holder));
+    match holder.trim() {
+        "" => "another process".to_owned(),
+        _ if read.is_err() => "another process".to_owned(),
+        holder => holder.to_owned(),
+    }
+}

@@ -1,0 +1,46 @@
+//! Connections on disk: one SQLite file, compressed blocks per group, one writer and any number
+//! of readers.
+//!
+//! A *group* here is the finest that the cache keeps: host, pathname, destination, port and
+//! protocol. What is asked of the groups, and how they are put together into larger ones, is
+//! decided to the right of this room.
+
+pub mod block;
+mod blocks;
+mod claims;
+mod column;
+mod error;
+mod instances;
+mod location;
+mod lock;
+mod merge;
+mod names;
+mod reader;
+mod retention;
+mod schema;
+mod sources;
+mod writer;
+
+pub use block::Connection;
+pub use error::CacheError;
+pub use location::default_path;
+pub use reader::{Group, Instance, Reader, Scan, Totals};
+pub use retention::Retention;
+pub use sources::{PassOutcome, Source};
+pub use writer::{PassCounts, Writer};
+
+/// A span of time, both ends included, in unix milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The first millisecond of it.
+    pub since_ms: i64,
+    /// The last millisecond of it.
+    pub until_ms: i64,
+}
+
+impl Window {
+    /// Whether it holds a point in time.
+    pub fn contains(self, time_ms: i64) -> bool {
+        (self.since_ms..=self.until_ms).contains(&time_ms)
+    }
+}

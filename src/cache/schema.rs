@@ -1,0 +1,187 @@
+//! The tables of the cache, opening them, and bringing an older file up to date.
+//!
+//! Sizes and times are as in the code: milliseconds since the unix epoch, ids that fit `u32`.
+//! An id of 0 stands for ''.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::is_damage;
+use super::{CacheError, location, lock};
+
+/// "BcnC" in SQLite's application_id tells our files from others.
+const APPLICATION_ID: i64 = 0x4263_6e43;
+
+/// Each step brings a file from the version of its index to the next.
+const MIGRATIONS: [&str; 1] = ["
+    -- Hosts, pathnames and destinations.
+    CREATE TABLE name (
+        id INTEGER PRIMARY KEY,
+        text TEXT NOT NULL UNIQUE
+    );
+    -- Names of destinations; blocks refer to them, so only their last use tells when they may go.
+    CREATE TABLE domain (
+        id INTEGER PRIMARY KEY,
+        text TEXT NOT NULL UNIQUE,
+        last_ms INTEGER NOT NULL
+    );
+    -- pathname is the key (Windows paths in lower case); the spelling is the instance's.
+    CREATE TABLE connection_group (
+        id INTEGER PRIMARY KEY,
+        host INTEGER NOT NULL,
+        pathname INTEGER NOT NULL,
+        destination INTEGER NOT NULL,
+        port INTEGER NOT NULL,
+        protocol INTEGER NOT NULL,
+        connections INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
+        next_block INTEGER NOT NULL,
+        UNIQUE (host, pathname, destination, port, protocol)
+    );
+    -- first_ms and last_ms are NULL for a process that has not connected yet.
+    CREATE TABLE process_instance (
+        id INTEGER PRIMARY KEY,
+        host INTEGER NOT NULL,
+        pathname INTEGER NOT NULL,
+        spelling INTEGER NOT NULL,
+        pid INTEGER,
+        start INTEGER,
+        cmdline TEXT,
+        first_ms INTEGER,
+        last_ms INTEGER
+    );
+    CREATE INDEX process_instance_key ON process_instance (host, pathname, pid);
+    -- What is known of a block without decoding it; intervals are those inside the block.
+    CREATE TABLE block (
+        group_id INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
+        id INTEGER NOT NULL,
+        connections INTEGER NOT NULL,
+        min_interval_ms INTEGER,
+        max_interval_ms INTEGER,
+        bytes_sent INTEGER,
+        bytes_received INTEGER,
+        PRIMARY KEY (group_id, first_ms, last_ms, id)
+    ) WITHOUT ROWID;
+    -- Apart from the summaries, so that reading those does not touch the pages of these. The
+    -- group is the upper part of the id: a group's payloads lie together.
+    CREATE TABLE payload (
+        id INTEGER PRIMARY KEY,
+        bytes BLOB NOT NULL
+    );
+    CREATE TABLE source (
+        name TEXT PRIMARY KEY,
+        state TEXT NOT NULL,
+        last_poll_ms INTEGER NOT NULL,
+        last_event_ms INTEGER,
+        events_total INTEGER NOT NULL,
+        events_duplicate INTEGER NOT NULL,
+        events_rejected INTEGER NOT NULL,
+        last_error TEXT NOT NULL
+    ) WITHOUT ROWID;
+"];
+
+const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// How a cache's file is to be kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Survives a crash; readers may read while it is written.
+    Kept,
+    /// Gone with the process, so written without a journal.
+    Temporary,
+}
+
+/// Opens `path` for the one writer, creating or updating its tables.
+pub(super) fn open_to_write(path: &Path, durability: Durability) -> Result<Connection, CacheError> {
+    let refused = |reason: String| CacheError::Open {
+        path: path.to_owned(),
+        reason,
+        who: location::who_may_open(path),
+    };
+    let file = location::open_private(path).map_err(|error| refused(error.to_string()))?;
+    drop(file);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    // Both take effect only in a file that is still empty.
+    connection.pragma_update(None, "page_size", 8192)?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    let found = version(&connection, path)?;
+    connection.pragma_update(None, "cache_size", -8192)?;
+    if durability == Durability::Kept {
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    } else {
+        connection.pragma_update(None, "journal_mode", "OFF")?;
+        connection.pragma_update(None, "synchronous", "OFF")?;
+    }
+    migrate(&mut connection, found)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Opens `path` for a reader, which neither creates nor changes anything.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
+    let refused = |reason: String| CacheError::Open {
+        path: path.to_owned(),
+        reason,
+        who: location::who_may_open(path),
+    };
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Err(CacheError::Missing(path.to_owned())),
+        Err(error) => return Err(refused(error.to_string())),
+    }
+    std::fs::File::open(path).map_err(|error| refused(error.to_string()))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    if version(&connection, path)? == 0 {
+        return Err(CacheError::Missing(path.to_owned()));
+    }
+    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+/// The version of the tables in the file; 0 for an empty one.
+fn version(connection: &Connection, path: &Path) -> Result<i64, CacheError> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let damage = |error: rusqlite::Error| match is_damage(&error) {
+        // The lock beside it tells a damaged cache from a file that never was one.
+        true if !lock::path_of(path).exists() => CacheError::NotACache(path.to_owned()),
+        true => CacheError::Damaged { path: path.to_owned(), reason: error.to_string() },
+        false => error.into(),
+    };
+    let application = pragma("application_id").map_err(damage)?;
+    let found = pragma("user_version").map_err(damage)?;
+    let tables: i64 = connection
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+        .map_err(damage)?;
+    if application != APPLICATION_ID && tables + found + application != 0 {
+        return Err(CacheError::NotACache(path.to_owned()));
+    }
+    if found > VERSION {
+        return Err(CacheError::NewerSchema { path: path.to_owned(), found, known: VERSION });
+    }
+    Ok(found)
+}
+
+fn migrate(connection: &mut Connection, found: i64) -> Result<(), CacheError> {
+    let missing = MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0));
+    if found < VERSION {
+        let transaction = connection.transaction()?;
+        for migration in missing {
+            transaction.execute_batch(migration)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", VERSION)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

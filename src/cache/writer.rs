@@ -1,0 +1,454 @@
+//! The one writer: takes events, and merges them into blocks in batches of one transaction each.
+//!
+//! A pass is one file or one poll. Events wait in memory until there are many, so that a group's
+//! last block is rewritten seldom; what is committed can be read at once. After an error the
+//! writer must be dropped: what it remembers may not be in the file.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection as Database, OptionalExtension, params};
+use rustc_hash::FxHashMap;
+
+use super::block::{self, CAPACITY, Connection};
+use super::blocks::{self, HEADER_COLUMNS, Header};
+use super::instances::{Instances, Place};
+use super::lock::WriterLock;
+use super::merge::{Claim, Incoming, Merged, merge};
+use super::names::{Names, inserted_id};
+use super::schema::{self, Durability};
+use super::{CacheError, PassOutcome, Retention, claims, location, retention, sources};
+use crate::journal::{ConnectionEvent, Process, ProcessEvent, Protocol};
+
+/// So many connections wait for one transaction: some 16 MB of memory.
+const BATCH: usize = 1 << 18;
+/// More groups than this are not kept in memory at once.
+const KEPT_GROUPS: usize = 200_000;
+
+/// What a pass did to the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassCounts {
+    /// Connections that were new.
+    pub added: u64,
+    /// Connections that the cache had already.
+    pub duplicates: u64,
+    /// Connections, of any pass, that had to go to keep the cache within its size.
+    pub removed: u64,
+    /// Unix milliseconds of the pass's latest connection.
+    pub last_event_ms: Option<i64>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct GroupKey {
+    host: u32,
+    pathname: u32,
+    destination: u32,
+    port: u16,
+    protocol: Protocol,
+}
+
+struct Pending {
+    group: u32,
+    incoming: Incoming,
+}
+
+/// The writer of a cache.
+pub struct Writer {
+    database: Database,
+    path: PathBuf,
+    retention: Retention,
+    names: Names,
+    instances: Instances,
+    groups: FxHashMap<GroupKey, u32>,
+    pending: Vec<Pending>,
+    counts: PassCounts,
+    in_transaction: bool,
+    /// Whether this pass has committed a batch already, so that there may be claims.
+    has_claims: bool,
+    lock: Option<WriterLock>,
+}
+
+impl Writer {
+    /// Opens the cache at `path`, creating it where there is none. `role` is what other writers
+    /// are told. A damaged file is moved aside first.
+    pub fn open(path: &Path, role: &str, retention: Retention) -> Result<Writer, CacheError> {
+        location::create_folder(path).map_err(|error| CacheError::Open {
+            path: path.to_owned(),
+            reason: error.to_string(),
+            who: location::who_may_open(path),
+        })?;
+        let lock = WriterLock::take(path, role)?;
+        match schema::open_to_write(path, Durability::Kept) {
+            Ok(database) => Writer::new(database, path, retention, Some(lock)),
+            Err(error) if error.is_damage() => {
+                Writer::begin_anew(path, retention, lock, &error.to_string())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A cache at `path` that lives as long as this process needs it.
+    pub fn temporary(path: &Path, retention: Retention) -> Result<Writer, CacheError> {
+        Writer::new(schema::open_to_write(path, Durability::Temporary)?, path, retention, None)
+    }
+
+    /// Moves the file aside after `error` showed that it is damaged, and begins a new one.
+    pub fn replace_damaged(self, error: &CacheError) -> Result<Writer, CacheError> {
+        let Writer { database, path, retention, lock, .. } = self;
+        drop(database);
+        match lock {
+            Some(lock) => Writer::begin_anew(&path, retention, lock, &error.to_string()),
+            None => Err(CacheError::Damaged { path, reason: error.to_string() }),
+        }
+    }
+
+    fn begin_anew(
+        path: &Path,
+        retention: Retention,
+        lock: WriterLock,
+        reason: &str,
+    ) -> Result<Writer, CacheError> {
+        let now = jiff::Timestamp::now();
+        let moved = move_aside(path, now.as_second())?;
+        let message = format!("a damaged cache was moved to {}: {reason}", moved.display());
+        log::warn!("{message}");
+        let database = schema::open_to_write(path, Durability::Kept)?;
+        let outcome = PassOutcome {
+            source: "cache",
+            state: "begun anew",
+            now_ms: now.as_millisecond(),
+            rejected: 0,
+            last_error: &message,
+        };
+        sources::record(&outcome, &PassCounts::default(), &database)?;
+        Writer::new(database, path, retention, Some(lock))
+    }
+
+    fn new(
+        database: Database,
+        path: &Path,
+        retention: Retention,
+        lock: Option<WriterLock>,
+    ) -> Result<Writer, CacheError> {
+        claims::prepare(&database)?;
+        Ok(Writer {
+            database,
+            path: path.to_owned(),
+            retention,
+            names: Names::default(),
+            instances: Instances::default(),
+            groups: FxHashMap::default(),
+            pending: Vec::new(),
+            counts: PassCounts::default(),
+            in_transaction: false,
+            has_claims: false,
+            lock,
+        })
+    }
+
+    /// Takes a connection of the pass.
+    pub fn connection(&mut self, event: &ConnectionEvent<'_>) -> Result<(), CacheError> {
+        self.begin()?;
+        let database = &self.database;
+        let place = place(&mut self.names, event.host, &event.process, database)?;
+        let key = GroupKey {
+            host: place.host,
+            pathname: place.pathname,
+            destination: self.names.id(event.destination, database)?,
+            port: event.port,
+            protocol: event.protocol,
+        };
+        let group = match self.groups.get(&key) {
+            Some(group) => *group,
+            None => {
+                if self.groups.len() >= KEPT_GROUPS {
+                    self.groups.clear();
+                }
+                let group = find_or_insert_group(&key, event.time_ms, database)?;
+                self.groups.insert(key, group);
+                group
+            }
+        };
+        let connection = Connection {
+            time_ms: event.time_ms,
+            instance: self.instances.connected(place, &event.process, event.time_ms, database)?,
+            domain: self.names.domain(event.domain, event.time_ms, database)?,
+            bytes_sent: event.bytes_sent,
+            bytes_received: event.bytes_received,
+        };
+        self.counts.last_event_ms = self.counts.last_event_ms.max(Some(event.time_ms));
+        let incoming = Incoming { connection, record_id: event.record_id };
+        self.pending.push(Pending { group, incoming });
+        if self.pending.len() >= BATCH {
+            self.merge_pending(true)?;
+            self.commit()?;
+            self.keep_within_size()?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the pass tells of a process.
+    pub fn process(&mut self, event: &ProcessEvent<'_>) -> Result<(), CacheError> {
+        self.begin()?;
+        let place = place(&mut self.names, event.host, &event.process, &self.database)?;
+        self.instances.started(place, &event.process, &self.database)
+    }
+
+    /// Ends the pass: its last events, and what `outcome` says of it, in one transaction.
+    pub fn end_pass(&mut self, outcome: &PassOutcome<'_>) -> Result<PassCounts, CacheError> {
+        self.begin()?;
+        self.merge_pending(false)?;
+        sources::record(outcome, &self.counts, &self.database)?;
+        self.commit()?;
+        if self.has_claims {
+            claims::clear(&self.database)?;
+            self.has_claims = false;
+        }
+        self.keep_within_size()?;
+        Ok(std::mem::take(&mut self.counts))
+    }
+
+    /// Removes what is older than the retention allows at `now_ms`; gives the connections removed.
+    /// For the collecting extension only: a journal from last year is imported to be looked at.
+    pub fn remove_expired(&mut self, now_ms: i64) -> Result<u64, CacheError> {
+        let removed = retention::by_age(&mut self.database, &self.retention, now_ms)?;
+        self.forget_if(removed);
+        Ok(removed)
+    }
+
+    fn keep_within_size(&mut self) -> Result<(), CacheError> {
+        let removed = retention::by_size(&mut self.database, &self.retention)?;
+        self.forget_if(removed);
+        self.counts.removed += removed;
+        Ok(())
+    }
+
+    /// Row ids in memory may be gone from the file after a removal.
+    fn forget_if(&mut self, removed: u64) {
+        if removed > 0 {
+            self.groups.clear();
+            self.names = Names::default();
+            self.instances = Instances::default();
+        }
+    }
+
+    fn begin(&mut self) -> Result<(), CacheError> {
+        if !self.in_transaction {
+            self.database.execute_batch("BEGIN IMMEDIATE")?;
+            self.in_transaction = true;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), CacheError> {
+        self.database.execute_batch("COMMIT")?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// Merges what waits into its groups, inside the transaction.
+    fn merge_pending(&mut self, pass_goes_on: bool) -> Result<(), CacheError> {
+        self.names.save(&self.database)?;
+        self.instances.save(&self.database)?;
+        let mut pending = std::mem::take(&mut self.pending);
+        pending.sort_unstable_by_key(|event| (event.group, event.incoming.connection.time_ms));
+        let mut incoming = Vec::new();
+        for events in pending.chunk_by(|a, b| a.group == b.group) {
+            incoming.clear();
+            incoming.extend(events.iter().map(|event| event.incoming));
+            self.merge_group(events[0].group, &incoming, pass_goes_on)?;
+        }
+        self.has_claims |= pass_goes_on;
+        pending.clear();
+        self.pending = pending;
+        Ok(())
+    }
+
+    fn merge_group(
+        &mut self,
+        group: u32,
+        incoming: &[Incoming],
+        pass_goes_on: bool,
+    ) -> Result<(), CacheError> {
+        let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else {
+            return Ok(());
+        };
+        let (first_ms, last_ms) = (first.connection.time_ms, last.connection.time_ms);
+        let database = &self.database;
+        let touched = blocks_to_merge_with(group, first_ms, last_ms, database)?;
+        let mut existing = Vec::new();
+        let mut known_claims = Vec::new();
+        for header in &touched {
+            blocks::read(header.id, &mut existing, database)?;
+            if self.has_claims {
+                claims::load(header.id, header.connections, &mut known_claims, database)?;
+            }
+        }
+        known_claims.resize(existing.len(), Claim::NONE);
+        let instances = &mut self.instances;
+        let merged =
+            merge(&existing, &known_claims, incoming, |id| instances.identity(id, database))?;
+        self.counts.added += merged.added;
+        self.counts.duplicates += merged.duplicates;
+        if merged.added > 0 {
+            write_merged(group, &touched, &merged, pass_goes_on, database)?;
+        } else if pass_goes_on {
+            let mut rest = merged.claims.as_slice();
+            for header in &touched {
+                let (claims, after) = rest.split_at(header.connections.min(rest.len()));
+                claims::store(header.id, claims, database)?;
+                rest = after;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The blocks that connections from `first_ms` to `last_ms` may fall into, or be appended to.
+fn blocks_to_merge_with(
+    group: u32,
+    first_ms: i64,
+    last_ms: i64,
+    database: &Database,
+) -> Result<Vec<Header>, CacheError> {
+    let mut headers = Vec::new();
+    let before: Option<Header> = database
+        .prepare_cached(&format!(
+            "SELECT {HEADER_COLUMNS} FROM block WHERE group_id = ?1 AND first_ms < ?2
+             ORDER BY first_ms DESC, last_ms DESC, id DESC LIMIT 1"
+        ))?
+        .query_row(params![group, first_ms], Header::from_row)
+        .optional()?;
+    headers
+        .extend(before.filter(|block| block.last_ms >= first_ms || block.connections < CAPACITY));
+    let mut within = database.prepare_cached(&format!(
+        "SELECT {HEADER_COLUMNS} FROM block
+         WHERE group_id = ?1 AND first_ms BETWEEN ?2 AND ?3 ORDER BY first_ms, last_ms, id"
+    ))?;
+    for header in within.query_map(params![group, first_ms, last_ms], Header::from_row)? {
+        headers.push(header?);
+    }
+    Ok(headers)
+}
+
+/// Writes `merged` in place of the blocks `touched`, and the group's own totals.
+fn write_merged(
+    group: u32,
+    touched: &[Header],
+    merged: &Merged,
+    pass_goes_on: bool,
+    database: &Database,
+) -> Result<(), CacheError> {
+    let (Some(first), Some(last)) = (merged.connections.first(), merged.connections.last()) else {
+        return Ok(());
+    };
+    let (group_last_ms, mut next_block): (i64, u32) = database
+        .prepare_cached("SELECT last_ms, next_block FROM connection_group WHERE id = ?1")?
+        .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut old_ids = touched.iter().map(|header| header.id);
+    for header in touched {
+        blocks::remove_summary(header, database)?;
+    }
+    let mut claims = merged.claims.as_slice();
+    for part in block::split(&merged.connections, last.time_ms >= group_last_ms) {
+        let id = match old_ids.next() {
+            Some(id) => id,
+            None => {
+                next_block += 1;
+                blocks::id(group, next_block - 1)?
+            }
+        };
+        blocks::write(group, id, part, database)?;
+        let (of_part, after) = claims.split_at(part.len());
+        claims = after;
+        if pass_goes_on {
+            claims::store(id, of_part, database)?;
+        }
+    }
+    for id in old_ids {
+        blocks::remove_payload(id, database)?;
+    }
+    database
+        .prepare_cached(
+            "UPDATE connection_group
+             SET connections = connections + ?2, first_ms = min(first_ms, ?3),
+                 last_ms = max(last_ms, ?4), next_block = ?5
+             WHERE id = ?1",
+        )?
+        .execute(params![group, merged.added as i64, first.time_ms, last.time_ms, next_block])?;
+    Ok(())
+}
+
+fn place(
+    names: &mut Names,
+    host: &str,
+    process: &Process<'_>,
+    database: &Database,
+) -> Result<Place, CacheError> {
+    let host = names.id(host, database)?;
+    let (spelling, pathname) = names.pathname(process.pathname, database)?;
+    Ok(Place { host, pathname, spelling })
+}
+
+fn find_or_insert_group(
+    key: &GroupKey,
+    time_ms: i64,
+    database: &Database,
+) -> Result<u32, CacheError> {
+    let protocol = protocol_code(key.protocol);
+    let columns = params![key.host, key.pathname, key.destination, key.port, protocol];
+    let found = database
+        .prepare_cached(
+            "SELECT id FROM connection_group
+             WHERE host = ?1 AND pathname = ?2 AND destination = ?3 AND port = ?4
+               AND protocol = ?5",
+        )?
+        .query_row(columns, |row| row.get(0))
+        .optional()?;
+    if let Some(group) = found {
+        return Ok(group);
+    }
+    database
+        .prepare_cached(
+            "INSERT INTO connection_group (host, pathname, destination, port, protocol,
+                                           connections, first_ms, last_ms, next_block)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, 0)",
+        )?
+        .execute(params![key.host, key.pathname, key.destination, key.port, protocol, time_ms])?;
+    inserted_id(database, "group of connections")
+}
+
+/// IANA's number in the file; 0 if unknown.
+fn protocol_code(protocol: Protocol) -> u8 {
+    match protocol {
+        Protocol::Unknown => 0,
+        Protocol::Tcp => 6,
+        Protocol::Udp => 17,
+    }
+}
+
+pub(super) fn protocol_from_code(code: u8) -> Protocol {
+    match code {
+        6 => Protocol::Tcp,
+        17 => Protocol::Udp,
+        _ => Protocol::Unknown,
+    }
+}
+
+/// Renames the file and its log out of the way; gives the new name.
+fn move_aside(path: &Path, now_s: i64) -> Result<PathBuf, CacheError> {
+    let with_suffix = |path: &Path, suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let aside = (0..)
+        .map(|attempt| with_suffix(path, &format!(".damaged-{}", now_s + attempt)))
+        .find(|aside| !aside.exists())
+        .unwrap_or_else(|| with_suffix(path, ".damaged"));
+    std::fs::rename(path, &aside)
+        .map_err(|source| CacheError::Io { path: path.to_owned(), source })?;
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix));
+    }
+    Ok(aside)
+}
