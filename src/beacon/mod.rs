@@ -1,0 +1,11 @@
+//! The maths of rhythm: from the times of one group's connections to statistics and verdicts.
+//!
+//! Pure: no I/O and no clock, so that every function here is its own specification. Which
+//! connections make a group, and what is shown of it, is the table's affair.
+
+pub mod fixed_interval;
+pub mod intervals;
+pub mod repetitive_interval;
+mod timeline;
+
+pub use timeline::Timeline;

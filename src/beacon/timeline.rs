@@ -1,0 +1,45 @@
+//! When a group connected, and how much it sent: what every detector starts from.
+
+/// The connections of one group in time order, reduced to what the maths needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Timeline {
+    times_ms: Vec<i64>,
+    bytes_sent: Option<u128>,
+    bytes_received: Option<u128>,
+}
+
+impl Timeline {
+    /// Adds a connection, in any order: unix milliseconds, and bytes where they are known.
+    pub fn push(&mut self, time_ms: i64, bytes_sent: Option<u64>, bytes_received: Option<u64>) {
+        self.times_ms.push(time_ms);
+        add(&mut self.bytes_sent, bytes_sent);
+        add(&mut self.bytes_received, bytes_received);
+    }
+
+    /// Brings the connections into time order.
+    pub fn sort(&mut self) {
+        // The stable sort finds the runs that the groups put together here already are.
+        self.times_ms.sort();
+    }
+
+    /// The times of all connections, unix milliseconds.
+    pub fn times_ms(&self) -> &[i64] {
+        &self.times_ms
+    }
+
+    /// Bytes from the host over the connections that tell them; `None` if none does.
+    pub fn bytes_sent(&self) -> Option<u128> {
+        self.bytes_sent
+    }
+
+    /// Bytes to the host over the connections that tell them; `None` if none does.
+    pub fn bytes_received(&self) -> Option<u128> {
+        self.bytes_received
+    }
+}
+
+fn add(sum: &mut Option<u128>, bytes: Option<u64>) {
+    if let Some(bytes) = bytes {
+        *sum = Some(sum.unwrap_or(0) + u128::from(bytes));
+    }
+}
