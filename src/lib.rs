@@ -1,5 +1,23 @@
 //! Which process talks to which address on a rhythm?
+//!
+//! Malware calls home on a timer. This crate finds such timers in journals of which process
+//! connected to where: files of many kinds go into a local cache, and virtual tables answer SQL
+//! from it.
+//!
+//! ```text
+//! journal ──► cache ──► beacon ──► table ──► host
+//! ```
+//!
+//! Data flows one way along this street, and each room knows only those to its left:
+//!
+//! * [`journal`]: what happened. Readers turn each journal format into connection events.
+//! * [`cache`]: one SQLite file that keeps them, in compressed blocks per group.
+//! * [`beacon`]: the maths of rhythm, without I/O and without a clock.
+//! * [`table`]: columns, parameters and rows, independent of who serves them.
+//! * [`host`]: who serves them; so far an SQLite of our own that behaves as osquery does.
 
 pub mod beacon;
 pub mod cache;
+pub mod host;
 pub mod journal;
+pub mod table;

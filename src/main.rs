@@ -1,3 +1,22 @@
-//! The command `beacon_candidates`.
+//! The command `beacon_candidates`; see `beacon_candidates --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod cli;
+
+fn main() -> ExitCode {
+    let arguments = cli::Arguments::parse();
+    let level = if arguments.verbose { "debug" } else { "warn" };
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+        .format_target(false)
+        .init();
+    match arguments.run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("beacon_candidates: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

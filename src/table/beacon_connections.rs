@@ -1,0 +1,112 @@
+//! `beacon_connections`: the connections behind a row of `beacon_candidates`, in time order.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashMap;
+
+use super::grouping::{self, tuple};
+use super::parameters::Parameters;
+use super::tables::Answer;
+use super::{Operator, QueryContext, TableError, Value};
+use crate::cache::{Connection, Reader, Window};
+
+const NARROWING: [&str; 6] =
+    ["host", "pathname", "sophosPID", "destination", "destinationport", "tuple"];
+/// Columns of which one has to be narrowed, so that the timeline is of something.
+const NEEDED: [&str; 4] = ["tuple", "destination", "pathname", "sophosPID"];
+
+/// The rows for `context`: the earliest, if there are more than row_limit.
+pub(super) fn generate(
+    reader: &Reader,
+    context: &QueryContext,
+    now_ms: i64,
+) -> Result<Answer, TableError> {
+    let mut parameters = Parameters::of(context, now_ms)?;
+    let is_needed = |constraint: &super::Constraint| {
+        NEEDED.contains(&&*constraint.column)
+            && matches!(constraint.operator, Operator::EQUAL | Operator::LIKE)
+    };
+    if !context.constraints.iter().any(is_needed) {
+        return Err(TableError::TimelineOfEverything);
+    }
+    parameters.window = narrow_in_time(parameters.window, context);
+    let (mut selection, narrowing) =
+        grouping::select(reader, &parameters, context, &NARROWING, &NARROWING)?;
+
+    // The earliest rows of all groups, without holding more of them than are returned.
+    let most_rows = parameters.most_rows();
+    let mut earliest: BinaryHeap<(i64, usize, Reverse<Connection>)> = BinaryHeap::new();
+    let mut found: u64 = 0;
+    let mut instances = FxHashMap::default();
+    for (index, group) in selection.groups().iter().enumerate() {
+        let mut scan = reader.scan(group, parameters.window)?;
+        while let Some(connection) = scan.peek()? {
+            scan.advance();
+            if !instances.contains_key(&connection.instance) {
+                let instance = reader.instance(connection.instance)?;
+                let sophos_pid = instance.sophos_pid.map(|id| id.to_string()).unwrap_or_default();
+                let passes = narrowing.accepts("pathname", &instance.pathname)?
+                    && narrowing.accepts("sophosPID", &sophos_pid)?;
+                instances.insert(connection.instance, passes.then_some((instance, sophos_pid)));
+            }
+            if instances[&connection.instance].is_none() {
+                continue;
+            }
+            found += 1;
+            earliest.push((connection.time_ms, index, Reverse(connection)));
+            if earliest.len() > most_rows {
+                earliest.pop();
+            }
+        }
+    }
+
+    let mut previous_ms: FxHashMap<u32, i64> = FxHashMap::default();
+    let mut rows = Vec::with_capacity(earliest.len());
+    for (time_ms, index, Reverse(connection)) in earliest.into_sorted_vec() {
+        let group = selection.groups()[index];
+        let Some(Some((instance, sophos_pid))) = instances.get(&connection.instance) else {
+            continue;
+        };
+        let interval_ms = previous_ms.insert(group.host, time_ms).map(|before| time_ms - before);
+        let destination = selection.name(group.destination)?;
+        rows.push(vec![
+            (&*selection.name(group.host)?).into(),
+            time_ms.div_euclid(1000).into(),
+            instance.pathname.as_str().into(),
+            sophos_pid.as_str().into(),
+            instance.sophos_pid.map(|id| i64::from(id.pid)).into(),
+            (&*destination).into(),
+            i64::from(group.port).into(),
+            group.protocol.as_str().into(),
+            reader.domain(connection.domain)?.into(),
+            tuple(&destination, group.port).into(),
+            interval_ms.map_or(Value::Null, |ms| Value::measure(ms as f64 / 1000.0)),
+            connection.bytes_sent.into(),
+            connection.bytes_received.into(),
+        ]);
+    }
+    let window_is_empty = selection.window_is_empty();
+    Ok(Answer { rows_cut: found - rows.len() as u64, rows, window_is_empty })
+}
+
+/// The part of `window` in which the column `time`, whole seconds, passes its constraints.
+fn narrow_in_time(mut window: Window, context: &QueryContext) -> Window {
+    for constraint in context.on("time") {
+        let Ok(second) = constraint.value.parse::<i64>() else {
+            continue; // left to SQLite
+        };
+        let begin_of = |second: i64| second.saturating_mul(1000);
+        let (since_ms, until_ms) = match constraint.operator {
+            Operator::EQUAL => (begin_of(second), begin_of(second).saturating_add(999)),
+            Operator::GREATER_OR_EQUAL => (begin_of(second), i64::MAX),
+            Operator::GREATER => (begin_of(second.saturating_add(1)), i64::MAX),
+            Operator::LESS => (i64::MIN, begin_of(second).saturating_sub(1)),
+            Operator::LESS_OR_EQUAL => (i64::MIN, begin_of(second).saturating_add(999)),
+            _ => continue,
+        };
+        window.since_ms = window.since_ms.max(since_ms);
+        window.until_ms = window.until_ms.min(until_ms);
+    }
+    window
+}

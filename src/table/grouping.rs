@@ -1,0 +1,274 @@
+//! From the cache's groups to the groups that rows describe, one at a time.
+//!
+//! Only one result group is in memory at once, as times; what is computed of it is decided by
+//! the caller.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::narrowing::Narrowing;
+use super::parameters::{GroupBy, Parameters};
+use super::{QueryContext, TableError};
+use crate::beacon::Timeline;
+use crate::cache::{Connection, Group, Reader, Window};
+use crate::journal::{Protocol, Scope};
+
+/// The connections that one row describes.
+pub(super) struct ResultGroup {
+    /// All of them, sorted.
+    pub(super) timeline: Timeline,
+    /// The times of those to public addresses and ports other than 0, where these are some but
+    /// not all (which only several destinations allow).
+    pub(super) public_times_ms: Option<Vec<i64>>,
+    /// Whether any of them is to a public address and a port other than 0.
+    pub(super) has_public: bool,
+    pub(super) latest: Latest,
+    /// Unknown if mixed.
+    pub(super) protocol: Protocol,
+    pub(super) process_count: usize,
+    pub(super) destination_count: usize,
+}
+
+/// The latest connection, and the cache's group that it is of.
+#[derive(Clone, Copy)]
+pub(super) struct Latest {
+    pub(super) connection: Connection,
+    pub(super) group: Group,
+}
+
+/// The cache's groups that a query is about.
+pub(super) struct Selection<'r> {
+    reader: &'r Reader,
+    window: Window,
+    groups: Vec<Group>,
+    window_is_empty: bool,
+    names: FxHashMap<u32, Rc<str>>,
+    scopes: FxHashMap<u32, Scope>,
+}
+
+impl<'r> Selection<'r> {
+    /// Those with connections in `window`, and loopback only if asked for.
+    pub(super) fn new(
+        reader: &'r Reader,
+        window: Window,
+        include_loopback: bool,
+    ) -> Result<Selection<'r>, TableError> {
+        let (names, scopes) = (FxHashMap::default(), FxHashMap::default());
+        let groups = reader.groups(window)?;
+        let window_is_empty = groups.is_empty();
+        let mut selection = Selection { reader, window, groups, window_is_empty, names, scopes };
+        if !include_loopback {
+            selection.retain(|selection, group| {
+                Ok(selection.scope(group.destination)? != Scope::Loopback)
+            })?;
+        }
+        Ok(selection)
+    }
+
+    /// Keeps only groups whose rows can pass `narrowing`, where each row shows one host,
+    /// destination and port of `columns`, and a pathname of the group if that is among them.
+    pub(super) fn narrow(
+        &mut self,
+        narrowing: &Narrowing,
+        columns: &[&str],
+    ) -> Result<(), TableError> {
+        let narrows = |column| columns.contains(&column) && narrowing.narrows(column);
+        let mut pathnames: FxHashMap<(u32, u32), bool> = FxHashMap::default();
+        self.retain(|selection, group| {
+            let host = selection.name(group.host)?;
+            let destination = selection.name(group.destination)?;
+            let tuple = || tuple(&destination, group.port);
+            let pathname_passes = match pathnames.get(&(group.host, group.pathname)) {
+                _ if !narrows("pathname") => true,
+                Some(passes) => *passes,
+                None => {
+                    let mut passes = false;
+                    for pathname in selection.reader.spellings(group.host, group.pathname)? {
+                        passes |= narrowing.accepts("pathname", &pathname)?;
+                    }
+                    pathnames.insert((group.host, group.pathname), passes);
+                    passes
+                }
+            };
+            Ok(pathname_passes
+                && (!narrows("host") || narrowing.accepts("host", &host)?)
+                && (!narrows("destination") || narrowing.accepts("destination", &destination)?)
+                && (!narrows("destinationport")
+                    || narrowing.accepts_number("destinationport", group.port.into())?)
+                && (!narrows("tuple") || narrowing.accepts("tuple", &tuple())?))
+        })
+    }
+
+    fn retain(
+        &mut self,
+        mut keep: impl FnMut(&mut Self, &Group) -> Result<bool, TableError>,
+    ) -> Result<(), TableError> {
+        let mut kept = Vec::new();
+        for group in std::mem::take(&mut self.groups) {
+            if keep(self, &group)? {
+                kept.push(group);
+            }
+        }
+        self.groups = kept;
+        Ok(())
+    }
+
+    /// Whether no group of the cache has connections in the window.
+    pub(super) fn window_is_empty(&self) -> bool {
+        self.window_is_empty
+    }
+
+    /// The groups themselves.
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The text of a name id, looked up once.
+    pub(super) fn name(&mut self, id: u32) -> Result<Rc<str>, TableError> {
+        if let Some(name) = self.names.get(&id) {
+            return Ok(Rc::clone(name));
+        }
+        let name: Rc<str> = self.reader.name(id)?.into();
+        self.names.insert(id, Rc::clone(&name));
+        Ok(name)
+    }
+
+    /// The scope of a destination's name id.
+    pub(super) fn scope(&mut self, destination: u32) -> Result<Scope, TableError> {
+        if let Some(scope) = self.scopes.get(&destination) {
+            return Ok(*scope);
+        }
+        let scope = Scope::of(&*self.name(destination)?);
+        self.scopes.insert(destination, scope);
+        Ok(scope)
+    }
+
+    /// Puts the groups together as `group_by` says and hands them on, one after another.
+    pub(super) fn for_each_result(
+        &mut self,
+        group_by: GroupBy,
+        mut take: impl FnMut(&mut Self, ResultGroup) -> Result<(), TableError>,
+    ) -> Result<(), TableError> {
+        let mut groups = std::mem::take(&mut self.groups);
+        let key = |group: &Group| match group_by {
+            GroupBy::Process | GroupBy::ProcessInstance => (group.id, 0, 0, Protocol::Unknown),
+            GroupBy::Tuple => (group.host, group.destination, group.port, Protocol::Unknown),
+            GroupBy::ProcessPort => (group.host, group.pathname, group.port, group.protocol),
+        };
+        groups.sort_unstable_by_key(|group| (key(group), group.id));
+        for members in groups.chunk_by(|a, b| key(a) == key(b)) {
+            // One gathering a row: many only where instances are kept apart.
+            let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
+            for group in members {
+                let is_public = group.port != 0 && self.scope(group.destination)? == Scope::Public;
+                let mut scan = self.reader.scan(group, self.window)?;
+                while let Some(connection) = scan.peek()? {
+                    scan.advance();
+                    let apart = match group_by {
+                        GroupBy::ProcessInstance => connection.instance,
+                        _ => 0,
+                    };
+                    gatherings.entry(apart).or_default().add(&connection, group, is_public);
+                }
+            }
+            for gathering in gatherings.into_values() {
+                if let Some(result) = gathering.finish() {
+                    take(self, result)?;
+                }
+            }
+        }
+        self.groups = groups;
+        Ok(())
+    }
+}
+
+/// `destination::port`.
+pub(super) fn tuple(destination: &str, port: u16) -> String {
+    format!("{destination}::{port}")
+}
+
+/// A result group in the making.
+#[derive(Default)]
+struct Gathering {
+    timeline: Timeline,
+    /// As in [`ResultGroup`]; filled from the first connection on that is to another address.
+    public_times_ms: Vec<i64>,
+    has_public: bool,
+    has_other: bool,
+    latest: Option<Latest>,
+    protocols: FxHashSet<Protocol>,
+    instances: FxHashSet<u32>,
+    destinations: FxHashSet<u32>,
+}
+
+impl Gathering {
+    fn add(&mut self, connection: &Connection, group: &Group, is_public: bool) {
+        self.timeline.push(connection.time_ms, connection.bytes_sent, connection.bytes_received);
+        // Kept apart only once they differ from all.
+        if is_public && self.has_other {
+            self.public_times_ms.push(connection.time_ms);
+        } else if !is_public && !self.has_other {
+            self.has_other = true;
+            self.public_times_ms =
+                if self.has_public { self.timeline.times_ms().to_vec() } else { Vec::new() };
+            self.public_times_ms.pop();
+        }
+        self.has_public |= is_public;
+        if self.latest.is_none_or(|latest| latest.connection.time_ms <= connection.time_ms) {
+            self.latest = Some(Latest { connection: *connection, group: *group });
+        }
+        self.protocols.insert(group.protocol);
+        self.instances.insert(connection.instance);
+        self.destinations.insert(group.destination);
+    }
+
+    fn finish(mut self) -> Option<ResultGroup> {
+        self.timeline.sort();
+        let is_mixed = self.has_public && self.has_other;
+        self.public_times_ms.sort();
+        let mut protocols = self.protocols.iter();
+        let protocol = match (protocols.next(), protocols.next()) {
+            (Some(protocol), None) => *protocol,
+            _ => Protocol::Unknown,
+        };
+        Some(ResultGroup {
+            timeline: self.timeline,
+            public_times_ms: is_mixed.then_some(self.public_times_ms),
+            has_public: self.has_public,
+            latest: self.latest?,
+            protocol,
+            process_count: self.instances.len(),
+            destination_count: self.destinations.len(),
+        })
+    }
+}
+
+/// What the rows of `beacon_candidates` show of every one of a group's connections alike, so that
+/// a group can be passed over by its key.
+pub(super) fn columns_in_key(group_by: GroupBy) -> &'static [&'static str] {
+    match group_by {
+        GroupBy::Process | GroupBy::ProcessInstance => {
+            &["host", "pathname", "destination", "destinationport", "tuple"]
+        }
+        GroupBy::Tuple => &["host", "destination", "destinationport", "tuple"],
+        GroupBy::ProcessPort => &["host", "pathname", "destinationport"],
+    }
+}
+
+/// A query's parameters and narrowing, and the groups that it is about.
+pub(super) fn select<'r>(
+    reader: &'r Reader,
+    parameters: &Parameters,
+    context: &QueryContext,
+    narrowing_columns: &[&str],
+    key_columns: &[&str],
+) -> Result<(Selection<'r>, Narrowing), TableError> {
+    let narrowing = Narrowing::of(context, narrowing_columns)?;
+    let mut selection = Selection::new(reader, parameters.window, parameters.include_loopback)?;
+    if !narrowing.is_empty() {
+        selection.narrow(&narrowing, key_columns)?;
+    }
+    Ok((selection, narrowing))
+}

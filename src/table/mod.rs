@@ -1,0 +1,22 @@
+//! The virtual tables: their columns, what a WHERE asks of them, and their rows.
+//!
+//! All of it independent of the host that serves them: a host turns a query into a
+//! [`QueryContext`], calls [`Tables::generate`] and hands on the rows.
+
+mod beacon_candidates;
+mod beacon_connections;
+mod beacon_status;
+mod columns;
+mod error;
+mod grouping;
+mod narrowing;
+mod parameters;
+mod query_context;
+mod tables;
+mod value;
+
+pub use columns::{Column, ColumnOptions, Kind, Table};
+pub use error::TableError;
+pub use query_context::{Constraint, Operator, QueryContext};
+pub use tables::Tables;
+pub use value::{Row, Value};

@@ -1,0 +1,86 @@
+//! Constraints on visible columns, evaluated before row_limit cuts.
+//!
+//! SQLite checks every constraint again on the rows it gets; a constraint that cannot be
+//! evaluated exactly as SQLite would is therefore left to it. =, LIKE and GLOB are evaluated by
+//! SQLite itself.
+
+use rusqlite::Connection as Database;
+
+use super::{Constraint, Operator, QueryContext, TableError};
+
+/// The constraints that narrow a query's rows.
+pub(super) struct Narrowing {
+    constraints: Vec<Constraint>,
+    /// An empty database, to ask SQLite what its LIKE and GLOB say.
+    sqlite: Option<Database>,
+}
+
+impl Narrowing {
+    /// Those of `context` on `columns` that can be evaluated.
+    pub(super) fn of(context: &QueryContext, columns: &[&str]) -> Result<Narrowing, TableError> {
+        let evaluated = |constraint: &&Constraint| {
+            let is_pattern = matches!(constraint.operator, Operator::LIKE | Operator::GLOB);
+            columns.contains(&&*constraint.column)
+                && !constraint.value.contains('\0')
+                && (is_pattern || constraint.operator == Operator::EQUAL)
+        };
+        let constraints: Vec<_> = context.constraints.iter().filter(evaluated).cloned().collect();
+        let needs_sqlite = constraints.iter().any(|each| each.operator != Operator::EQUAL);
+        let sqlite = if needs_sqlite {
+            Some(Database::open_in_memory().map_err(TableError::Pattern)?)
+        } else {
+            None
+        };
+        Ok(Narrowing { constraints, sqlite })
+    }
+
+    /// Whether nothing is narrowed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.constraints.is_empty()
+    }
+
+    /// Whether anything narrows `column`.
+    pub(super) fn narrows(&self, column: &str) -> bool {
+        self.constraints.iter().any(|constraint| constraint.column == column)
+    }
+
+    /// Whether a row with this text in `column` may pass.
+    pub(super) fn accepts(&self, column: &str, text: &str) -> Result<bool, TableError> {
+        for constraint in self.constraints.iter().filter(|each| each.column == column) {
+            let passes = match constraint.operator {
+                Operator::LIKE => self.ask_sqlite("SELECT ?1 LIKE ?2", text, &constraint.value)?,
+                Operator::GLOB => self.ask_sqlite("SELECT ?1 GLOB ?2", text, &constraint.value)?,
+                _ => text == constraint.value,
+            };
+            if !passes {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The same for a whole number; patterns see its digits, and = its value.
+    pub(super) fn accepts_number(&self, column: &str, number: i64) -> Result<bool, TableError> {
+        for constraint in self.constraints.iter().filter(|each| each.column == column) {
+            let text = number.to_string();
+            let passes = match constraint.operator {
+                Operator::LIKE => self.ask_sqlite("SELECT ?1 LIKE ?2", &text, &constraint.value)?,
+                Operator::GLOB => self.ask_sqlite("SELECT ?1 GLOB ?2", &text, &constraint.value)?,
+                // What is no whole number is left to SQLite.
+                _ => constraint.value.parse().map_or(true, |value: i64| value == number),
+            };
+            if !passes {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn ask_sqlite(&self, question: &str, text: &str, pattern: &str) -> Result<bool, TableError> {
+        let Some(sqlite) = &self.sqlite else {
+            return Ok(true);
+        };
+        let mut statement = sqlite.prepare_cached(question).map_err(TableError::Pattern)?;
+        statement.query_row([text, pattern], |row| row.get(0)).map_err(TableError::Pattern)
+    }
+}

@@ -1,0 +1,77 @@
+//! What a query asks of a table: the constraints that its WHERE puts on columns, as osquery
+//! passes them on.
+
+use std::borrow::Cow;
+
+/// How a constraint compares; the codes are SQLite's `SQLITE_INDEX_CONSTRAINT_*`
+/// (<https://www.sqlite.org/c3ref/c_index_constraint_eq.html>), which osquery's JSON carries too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operator(pub u8);
+
+impl Operator {
+    /// `=`, and each value of an IN.
+    pub const EQUAL: Operator = Operator(2);
+    /// `>`
+    pub const GREATER: Operator = Operator(4);
+    /// `<=`
+    pub const LESS_OR_EQUAL: Operator = Operator(8);
+    /// `<`
+    pub const LESS: Operator = Operator(16);
+    /// `>=`
+    pub const GREATER_OR_EQUAL: Operator = Operator(32);
+    /// `LIKE`
+    pub const LIKE: Operator = Operator(65);
+    /// `GLOB`
+    pub const GLOB: Operator = Operator(66);
+
+    /// The operator in SQL, if it compares a column with a value. The others (IS NULL, LIMIT and
+    /// what future versions of SQLite pass on) ask nothing of a table.
+    pub fn comparison(self) -> Option<&'static str> {
+        Some(match self.0 {
+            2 => "=",
+            4 => ">",
+            8 => "<=",
+            16 => "<",
+            32 => ">=",
+            64 => "MATCH",
+            65 => "LIKE",
+            66 => "GLOB",
+            67 => "REGEXP",
+            68 => "!=",
+            _ => return None,
+        })
+    }
+}
+
+/// `column operator value`, with the value as SQLite's text of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Constraint {
+    /// The column's name.
+    pub column: Cow<'static, str>,
+    /// How it is compared.
+    pub operator: Operator,
+    /// With what.
+    pub value: String,
+}
+
+/// The constraints of one call; all of them have to hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueryContext {
+    /// In no particular order.
+    pub constraints: Vec<Constraint>,
+}
+
+impl QueryContext {
+    /// The constraints on a column.
+    pub fn on<'c>(&'c self, column: &'c str) -> impl Iterator<Item = &'c Constraint> {
+        self.constraints.iter().filter(move |constraint| constraint.column == column)
+    }
+
+    /// What a column has to equal, as given; the first if there are several.
+    pub fn given(&self, column: &str) -> Option<&str> {
+        let constraint = self.constraints.iter().find(|constraint| {
+            constraint.column == column && constraint.operator == Operator::EQUAL
+        });
+        constraint.map(|constraint| constraint.value.as_str())
+    }
+}

@@ -1,0 +1,98 @@
+//! The tables over one cache, and what the last query cost.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::parameters::{self, Parameter};
+use super::{
+    QueryContext, Row, Table, TableError, Value, beacon_candidates, beacon_connections,
+    beacon_status,
+};
+use crate::cache::Reader;
+
+/// The tables over the cache that a reader reads.
+pub struct Tables {
+    reader: Mutex<Reader>,
+    last_query: Mutex<Option<LastQuery>>,
+}
+
+/// Rows, and how many more row_limit kept back.
+pub(super) struct Answer {
+    pub(super) rows: Vec<Row>,
+    pub(super) rows_cut: u64,
+    /// Whether there is no connection in the window at all.
+    pub(super) window_is_empty: bool,
+}
+
+/// What the last query for candidates or connections cost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LastQuery {
+    pub(super) milliseconds: u64,
+    pub(super) rows: u64,
+    pub(super) rows_cut: u64,
+    window_was_empty: bool,
+}
+
+impl Tables {
+    /// The tables over the cache of `reader`.
+    pub fn new(reader: Reader) -> Tables {
+        Tables { reader: Mutex::new(reader), last_query: Mutex::new(None) }
+    }
+
+    /// Whether the last query's window held no connection at all, of any group.
+    pub fn last_window_was_empty(&self) -> bool {
+        locked(&self.last_query).is_some_and(|last| last.window_was_empty)
+    }
+
+    /// The rows of `table` for `context`: the values of its visible columns. The window of a
+    /// query that names no end ends at `now_ms`, unix milliseconds.
+    pub fn generate(
+        &self,
+        table: Table,
+        context: &QueryContext,
+        now_ms: i64,
+    ) -> Result<Vec<Row>, TableError> {
+        let started = Instant::now();
+        let last_query = *locked(&self.last_query);
+        let answer = locked(&self.reader).snapshot(|reader| match table {
+            Table::BeaconCandidates => beacon_candidates::generate(reader, context, now_ms),
+            Table::BeaconConnections => beacon_connections::generate(reader, context, now_ms),
+            Table::BeaconStatus => beacon_status::generate(reader, last_query, now_ms),
+        })?;
+        if answer.rows_cut > 0 {
+            log::warn!(
+                "{}: {} rows returned and {} more cut by row_limit",
+                table.name(),
+                answer.rows.len(),
+                answer.rows_cut,
+            );
+        }
+        if table != Table::BeaconStatus {
+            *locked(&self.last_query) = Some(LastQuery {
+                milliseconds: started.elapsed().as_millis() as u64,
+                rows: answer.rows.len() as u64,
+                rows_cut: answer.rows_cut,
+                window_was_empty: answer.window_is_empty,
+            });
+        }
+        Ok(answer.rows)
+    }
+
+    /// The values of `table`'s parameters, which every row of the answer to `context` ends with.
+    pub fn echo(
+        &self,
+        table: Table,
+        context: &QueryContext,
+        now_ms: i64,
+    ) -> Result<Vec<Value>, TableError> {
+        let parameters = table.parameters().iter();
+        parameters
+            .map(|parameter: &Parameter| parameters::echo(*parameter, context, now_ms))
+            .collect()
+    }
+}
+
+/// A query that panicked leaves nothing half-done behind.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
