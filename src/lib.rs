@@ -15,9 +15,12 @@
 //! * [`beacon`]: the maths of rhythm, without I/O and without a clock.
 //! * [`table`]: columns, parameters and rows, independent of who serves them.
 //! * [`host`]: who serves them; so far an SQLite of our own that behaves as osquery does.
+//!
+//! Beside the street, [`simulation`] makes journals with known implants, to try and to measure.
 
 pub mod beacon;
 pub mod cache;
 pub mod host;
 pub mod journal;
+pub mod simulation;
 pub mod table;

@@ -3,6 +3,7 @@
 mod import;
 mod output;
 mod query;
+mod simulate;
 mod status;
 
 use std::path::PathBuf;
@@ -41,6 +42,8 @@ enum Verb {
     Import(import::Import),
     /// Show what a cache holds and where it came from
     Status(status::Status),
+    /// Make a journal of an endpoint's day, with implants and their labels
+    Simulate(simulate::Simulate),
 }
 
 impl Arguments {
@@ -50,6 +53,7 @@ impl Arguments {
             Verb::Query(query) => query.run(self.verbose),
             Verb::Import(import) => import.run(self.verbose),
             Verb::Status(status) => status.run(),
+            Verb::Simulate(simulate) => simulate.run(),
         }
     }
 }

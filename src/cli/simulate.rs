@@ -1,0 +1,230 @@
+//! `simulate`: a journal to try things on, and what is hidden in it.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use beacon_candidates::journal::{FileTime, SophosPid, parse_time};
+use beacon_candidates::simulation::{Endpoint, Plan, SimulatedConnection};
+use clap::Args;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde::Serialize;
+
+#[derive(Args)]
+pub struct Simulate {
+    /// The same seed gives the same journal
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+
+    /// When it begins: unix seconds or RFC 3339
+    #[arg(long, value_name = "TIME", default_value = "2026-05-04T08:00:00Z")]
+    start: String,
+
+    /// How long it lasts
+    #[arg(long, value_name = "HOURS", default_value_t = 24.0)]
+    hours: f64,
+
+    /// Endpoints; one is this endpoint itself, of more every third is infected
+    #[arg(long, default_value_t = 1)]
+    hosts: u32,
+
+    /// Where the journal goes: .csv for CSV, else NDJSON; .gz and .zst compress [default: NDJSON
+    /// on standard output]
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Where the labels go, as CSV
+    #[arg(long, value_name = "FILE")]
+    labels: Option<PathBuf>,
+}
+
+impl Simulate {
+    pub fn run(self) -> Result<ExitCode> {
+        if !(self.hours > 0.0 && self.hours <= 24.0 * 366.0) {
+            bail!("--hours {}: give a number above 0, up to a year of hours", self.hours);
+        }
+        let plan = Plan {
+            seed: self.seed,
+            start_ms: parse_time(&self.start).context("--start")?,
+            duration_ms: (self.hours * 3_600_000.0) as i64,
+            hosts: self.hosts,
+        };
+        let mut labels = match &self.labels {
+            Some(path) => Some(csv::Writer::from_writer(create(path)?)),
+            None => None,
+        };
+        if let Some(labels) = &mut labels {
+            labels.write_record([
+                "host",
+                "pathname",
+                "destination",
+                "destinationport",
+                "label",
+                "class",
+            ])?;
+        }
+        let mut journal = Journal::create(self.output.as_deref())?;
+        for number in 0..plan.hosts {
+            let endpoint = Endpoint::simulate(&plan, number);
+            for connection in &endpoint.connections {
+                match journal.write(&Record::of(connection, &endpoint)) {
+                    Err(error) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
+                    written => written.context("cannot write the journal")?,
+                }
+            }
+            if let Some(labels) = &mut labels {
+                for (pathname, destination, port, verdict, class) in endpoint.labels() {
+                    let port = port.to_string();
+                    let verdict = verdict.as_str();
+                    labels.write_record([
+                        &endpoint.host,
+                        pathname,
+                        destination,
+                        &port,
+                        verdict,
+                        class,
+                    ])?;
+                }
+            }
+        }
+        journal.finish().context("cannot write the journal")?;
+        if let Some(mut labels) = labels {
+            labels.flush().context("cannot write the labels")?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A row of our own journal.
+#[derive(Serialize)]
+struct Record<'a> {
+    time: f64,
+    host: &'a str,
+    pathname: &'a str,
+    #[serde(rename = "sophosPID")]
+    sophos_pid: String,
+    destination: &'a str,
+    destinationport: u16,
+    protocol: &'a str,
+    domain: &'a str,
+    bytes_sent: u64,
+    bytes_received: u64,
+}
+
+impl<'a> Record<'a> {
+    fn of(connection: &'a SimulatedConnection, endpoint: &'a Endpoint) -> Record<'a> {
+        let process = &endpoint.processes[connection.process];
+        let start = FileTime::from_unix_ms(process.start_ms);
+        Record {
+            time: connection.time_ms as f64 / 1000.0,
+            host: &endpoint.host,
+            pathname: process.pathname,
+            sophos_pid: SophosPid { pid: process.pid, start }.to_string(),
+            destination: &connection.destination,
+            destinationport: connection.port,
+            protocol: connection.protocol,
+            domain: &connection.domain,
+            bytes_sent: connection.bytes_sent,
+            bytes_received: connection.bytes_received,
+        }
+    }
+}
+
+/// A journal on its way out, in the format that its name asks for.
+enum Journal {
+    Json(Compressed),
+    Csv(Box<csv::Writer<Compressed>>),
+}
+
+impl Journal {
+    fn create(path: Option<&Path>) -> Result<Journal> {
+        let Some(path) = path else {
+            let out: Box<dyn Write> = Box::new(std::io::stdout().lock());
+            return Ok(Journal::Json(Compressed::Plain(BufWriter::new(out))));
+        };
+        let file = create(path)?;
+        let name = path.to_string_lossy();
+        let (name, out) = if let Some(name) = name.strip_suffix(".gz") {
+            (name, Compressed::Gzip(GzEncoder::new(file, Compression::best())))
+        } else if let Some(name) = name.strip_suffix(".zst") {
+            (name, Compressed::Zstd(zstd::Encoder::new(file, 0)?))
+        } else {
+            (&*name, Compressed::Plain(file))
+        };
+        Ok(match name.ends_with(".csv") {
+            true => Journal::Csv(Box::new(csv::Writer::from_writer(out))),
+            false => Journal::Json(out),
+        })
+    }
+
+    fn write(&mut self, record: &Record<'_>) -> std::io::Result<()> {
+        match self {
+            Journal::Csv(csv) => csv.serialize(record).map_err(std::io::Error::other),
+            Journal::Json(out) => {
+                serde_json::to_writer(&mut *out, record)?;
+                out.write_all(b"\n")
+            }
+        }
+    }
+
+    fn finish(self) -> std::io::Result<()> {
+        let out = match self {
+            Journal::Json(out) => out,
+            Journal::Csv(csv) => {
+                csv.into_inner().map_err(|error| std::io::Error::other(error.to_string()))?
+            }
+        };
+        out.finish()
+    }
+}
+
+type Out = BufWriter<Box<dyn Write>>;
+
+/// Bytes on their way to a file.
+enum Compressed {
+    Plain(Out),
+    Gzip(GzEncoder<Out>),
+    Zstd(zstd::Encoder<'static, Out>),
+}
+
+impl Compressed {
+    fn finish(self) -> std::io::Result<()> {
+        let mut out = match self {
+            Compressed::Plain(out) => out,
+            Compressed::Gzip(encoder) => encoder.finish()?,
+            Compressed::Zstd(encoder) => encoder.finish()?,
+        };
+        out.flush()
+    }
+}
+
+impl Write for Compressed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Compressed::Plain(out) => out.write(bytes),
+            Compressed::Gzip(out) => out.write(bytes),
+            Compressed::Zstd(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Compressed::Plain(out) => out.flush(),
+            Compressed::Gzip(out) => out.flush(),
+            Compressed::Zstd(out) => out.flush(),
+        }
+    }
+}
+
+fn create(path: &Path) -> Result<Out> {
+    let file = File::create(path).with_context(|| format!("cannot write to {}", path.display()))?;
+    Ok(BufWriter::new(Box::new(file)))
+}
+
+/// The reader has seen enough (head).
+fn is_broken_pipe(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
+}
