@@ -293,7 +293,7 @@ mod tests {
 
     #[test]
     fn one_long_gap_does_not_spoil_the_rest() {
-        let mut values = vec![1000, 1001, 1003, 999].repeat(100);
+        let mut values = [1000, 1001, 1003, 999].repeat(100);
         let without = encoded(&values).len();
         values[200] = 8 * 3_600_000;
         assert!(encoded(&values).len() < without + 20);

@@ -55,7 +55,7 @@ impl ModeArguments {
 impl Mode {
     /// Runs `statement` and writes its rows to standard output.
     pub fn print(self, statement: &mut Statement<'_>) -> Result<()> {
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         // All rows before the first is written: an error leaves no half of an answer.
         let mut rows = Vec::new();
         let mut cursor = statement.query([])?;

@@ -186,7 +186,7 @@ unsafe impl VTabCursor for ServedCursor<'_> {
             .ok()
             .and_then(|column| row.iter().chain(&self.echo).nth(column));
         match value {
-            None | Some(Value::Null) => context.set_result(&rusqlite::types::Null),
+            None | Some(Value::Null) => context.set_result(rusqlite::types::Null),
             Some(Value::Integer(number)) => context.set_result(number),
             Some(Value::Double(number)) => context.set_result(number),
             Some(Value::Text(text)) => context.set_result(text),

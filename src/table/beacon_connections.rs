@@ -2,14 +2,16 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 
 use super::grouping::{self, tuple};
+use super::narrowing::Narrowing;
 use super::parameters::Parameters;
 use super::tables::Answer;
 use super::{Operator, QueryContext, TableError, Value};
-use crate::cache::{Connection, Reader, Window};
+use crate::cache::{Connection, Instance, Reader, Window};
 
 const NARROWING: [&str; 6] =
     ["host", "pathname", "sophosPID", "destination", "destinationport", "tuple"];
@@ -38,19 +40,16 @@ pub(super) fn generate(
     let most_rows = parameters.most_rows();
     let mut earliest: BinaryHeap<(i64, usize, Reverse<Connection>)> = BinaryHeap::new();
     let mut found: u64 = 0;
-    let mut instances = FxHashMap::default();
+    let mut instances: FxHashMap<u32, Option<(Instance, String)>> = FxHashMap::default();
     for (index, group) in selection.groups().iter().enumerate() {
         let mut scan = reader.scan(group, parameters.window)?;
         while let Some(connection) = scan.peek()? {
             scan.advance();
-            if !instances.contains_key(&connection.instance) {
-                let instance = reader.instance(connection.instance)?;
-                let sophos_pid = instance.sophos_pid.map(|id| id.to_string()).unwrap_or_default();
-                let passes = narrowing.accepts("pathname", &instance.pathname)?
-                    && narrowing.accepts("sophosPID", &sophos_pid)?;
-                instances.insert(connection.instance, passes.then_some((instance, sophos_pid)));
-            }
-            if instances[&connection.instance].is_none() {
+            let instance = match instances.entry(connection.instance) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => new.insert(shown(reader, connection.instance, &narrowing)?),
+            };
+            if instance.is_none() {
                 continue;
             }
             found += 1;
@@ -88,6 +87,19 @@ pub(super) fn generate(
     }
     let window_is_empty = selection.window_is_empty();
     Ok(Answer { rows_cut: found - rows.len() as u64, rows, window_is_empty })
+}
+
+/// A process instance and its SophosPID as text, if its rows pass.
+fn shown(
+    reader: &Reader,
+    id: u32,
+    narrowing: &Narrowing,
+) -> Result<Option<(Instance, String)>, TableError> {
+    let instance = reader.instance(id)?;
+    let sophos_pid = instance.sophos_pid.map(|id| id.to_string()).unwrap_or_default();
+    let passes = narrowing.accepts("pathname", &instance.pathname)?
+        && narrowing.accepts("sophosPID", &sophos_pid)?;
+    Ok(passes.then_some((instance, sophos_pid)))
 }
 
 /// The part of `window` in which the column `time`, whole seconds, passes its constraints.

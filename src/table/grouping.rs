@@ -140,7 +140,7 @@ impl<'r> Selection<'r> {
         if let Some(scope) = self.scopes.get(&destination) {
             return Ok(*scope);
         }
-        let scope = Scope::of(&*self.name(destination)?);
+        let scope = Scope::of(&self.name(destination)?);
         self.scopes.insert(destination, scope);
         Ok(scope)
     }
