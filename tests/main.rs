@@ -1,4 +1,7 @@
 //! The integration tests: one binary, a module for each capability.
 
+mod cache;
+mod oracle;
+mod random_journal;
 mod readers;
 mod support;

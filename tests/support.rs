@@ -107,7 +107,7 @@ pub fn import_into(writer: &mut Writer, journal: Vec<u8>) -> Imported {
     Imported { summary, counts, rejections: pass.rejections }
 }
 
-fn text(value: rusqlite::types::ValueRef<'_>) -> String {
+pub fn text(value: rusqlite::types::ValueRef<'_>) -> String {
     use rusqlite::types::ValueRef;
     match value {
         ValueRef::Null => String::new(),

@@ -10,6 +10,8 @@ use super::{CacheError, location};
 /// Held for as long as it lives.
 pub(super) struct WriterLock {
     _file: File,
+    path: PathBuf,
+    was_there: bool,
 }
 
 /// The lock of the cache at `path`.
@@ -23,6 +25,7 @@ impl WriterLock {
     /// Takes the lock of the cache at `path` for `role`, which others are told.
     pub(super) fn take(path: &Path, role: &str) -> Result<WriterLock, CacheError> {
         let lock_path = path_of(path);
+        let was_there = lock_path.exists();
         let io_error = |source| CacheError::Io { path: lock_path.clone(), source };
         let mut file = location::open_private(&lock_path).map_err(|error| CacheError::Open {
             path: path.to_owned(),
@@ -41,7 +44,20 @@ impl WriterLock {
         }
         file.set_len(0).map_err(io_error)?;
         writeln!(file, "{role} (process {})", std::process::id()).map_err(io_error)?;
-        Ok(WriterLock { _file: file })
+        Ok(WriterLock { _file: file, path: lock_path, was_there })
+    }
+
+    /// Whether there has been a writer before, which tells a damaged cache from a file that never
+    /// was one.
+    pub(super) fn was_there(&self) -> bool {
+        self.was_there
+    }
+
+    /// Leaves no trace beside a file that is no cache.
+    pub(super) fn withdraw(self) {
+        if !self.was_there {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 

@@ -95,8 +95,13 @@ pub(super) enum Durability {
     Temporary,
 }
 
-/// Opens `path` for the one writer, creating or updating its tables.
-pub(super) fn open_to_write(path: &Path, durability: Durability) -> Result<Connection, CacheError> {
+/// Opens `path` for the one writer, creating or updating its tables. `had_writer` tells whether
+/// the file, if it cannot be read, was a cache of ours.
+pub(super) fn open_to_write(
+    path: &Path,
+    durability: Durability,
+    had_writer: bool,
+) -> Result<Connection, CacheError> {
     let refused = |reason: String| CacheError::Open {
         path: path.to_owned(),
         reason,
@@ -107,10 +112,11 @@ pub(super) fn open_to_write(path: &Path, durability: Durability) -> Result<Conne
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    // Both take effect only in a file that is still empty.
-    connection.pragma_update(None, "page_size", 8192)?;
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    let found = version(&connection, path)?;
+    let found = version(&connection, path, had_writer)?;
+    if found == 0 {
+        connection.pragma_update(None, "page_size", 8192)?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection.pragma_update(None, "cache_size", -8192)?;
     if durability == Durability::Kept {
         connection.pragma_update(None, "journal_mode", "WAL")?;
@@ -141,7 +147,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
-    if version(&connection, path)? == 0 {
+    if version(&connection, path, lock::path_of(path).exists())? == 0 {
         return Err(CacheError::Missing(path.to_owned()));
     }
     connection.pragma_update(None, "cache_size", -4096)?;
@@ -150,11 +156,10 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
 }
 
 /// The version of the tables in the file; 0 for an empty one.
-fn version(connection: &Connection, path: &Path) -> Result<i64, CacheError> {
+fn version(connection: &Connection, path: &Path, had_writer: bool) -> Result<i64, CacheError> {
     let pragma = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let damage = |error: rusqlite::Error| match is_damage(&error) {
-        // The lock beside it tells a damaged cache from a file that never was one.
-        true if !lock::path_of(path).exists() => CacheError::NotACache(path.to_owned()),
+        true if !had_writer => CacheError::NotACache(path.to_owned()),
         true => CacheError::Damaged { path: path.to_owned(), reason: error.to_string() },
         false => error.into(),
     };

@@ -19,7 +19,7 @@ use super::schema::{self, Durability};
 use super::{CacheError, PassOutcome, Retention, claims, location, retention, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent, Protocol};
 
-/// So many connections wait for one transaction: some 16 MB of memory.
+/// So many connections wait for one transaction unless told otherwise: some 16 MB of memory.
 const BATCH: usize = 1 << 18;
 /// More groups than this are not kept in memory at once.
 const KEPT_GROUPS: usize = 200_000;
@@ -60,6 +60,7 @@ pub struct Writer {
     instances: Instances,
     groups: FxHashMap<GroupKey, u32>,
     pending: Vec<Pending>,
+    batch: usize,
     counts: PassCounts,
     in_transaction: bool,
     /// Whether this pass has committed a batch already, so that there may be claims.
@@ -77,8 +78,12 @@ impl Writer {
             who: location::who_may_open(path),
         })?;
         let lock = WriterLock::take(path, role)?;
-        match schema::open_to_write(path, Durability::Kept) {
+        match schema::open_to_write(path, Durability::Kept, lock.was_there()) {
             Ok(database) => Writer::new(database, path, retention, Some(lock)),
+            Err(error @ CacheError::NotACache(_)) => {
+                lock.withdraw();
+                Err(error)
+            }
             Err(error) if error.is_damage() => {
                 Writer::begin_anew(path, retention, lock, &error.to_string())
             }
@@ -88,7 +93,12 @@ impl Writer {
 
     /// A cache at `path` that lives as long as this process needs it.
     pub fn temporary(path: &Path, retention: Retention) -> Result<Writer, CacheError> {
-        Writer::new(schema::open_to_write(path, Durability::Temporary)?, path, retention, None)
+        Writer::new(
+            schema::open_to_write(path, Durability::Temporary, false)?,
+            path,
+            retention,
+            None,
+        )
     }
 
     /// Moves the file aside after `error` showed that it is damaged, and begins a new one.
@@ -111,7 +121,7 @@ impl Writer {
         let moved = move_aside(path, now.as_second())?;
         let message = format!("a damaged cache was moved to {}: {reason}", moved.display());
         log::warn!("{message}");
-        let database = schema::open_to_write(path, Durability::Kept)?;
+        let database = schema::open_to_write(path, Durability::Kept, true)?;
         let outcome = PassOutcome {
             source: "cache",
             state: "begun anew",
@@ -138,11 +148,18 @@ impl Writer {
             instances: Instances::default(),
             groups: FxHashMap::default(),
             pending: Vec::new(),
+            batch: BATCH,
             counts: PassCounts::default(),
             in_transaction: false,
             has_claims: false,
             lock,
         })
+    }
+
+    /// Lets only so many connections wait for a transaction, to take less memory.
+    pub fn with_batch(mut self, connections: usize) -> Writer {
+        self.batch = connections.max(1);
+        self
     }
 
     /// Takes a connection of the pass.
@@ -178,7 +195,7 @@ impl Writer {
         self.counts.last_event_ms = self.counts.last_event_ms.max(Some(event.time_ms));
         let incoming = Incoming { connection, record_id: event.record_id };
         self.pending.push(Pending { group, incoming });
-        if self.pending.len() >= BATCH {
+        if self.pending.len() >= self.batch {
             self.merge_pending(true)?;
             self.commit()?;
             self.keep_within_size()?;

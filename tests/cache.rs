@@ -1,0 +1,375 @@
+//! The cache: what is counted once, what is kept, who may open it.
+
+use std::fs;
+
+use beacon_candidates::cache::{CacheError, Reader, Retention, Writer};
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+
+use crate::random_journal::{START_MS, journal, ndjson};
+use crate::support::{TestCache, import_into};
+
+const COUNT: &str = "SELECT coalesce(sum(number_of_connections), 0) FROM beacon_candidates
+     WHERE include_all = 1 AND include_loopback = 1 AND since = 0";
+const LATER_MS: i64 = START_MS + 10 * 86_400_000;
+
+/// A journal of one group: a connection at each of these milliseconds after the start.
+fn at(offsets_ms: impl IntoIterator<Item = i64>) -> String {
+    let lines = offsets_ms.into_iter().map(|offset| {
+        let time = (START_MS + offset) as f64 / 1000.0;
+        format!(
+            "{{\"time\":{time},\"pathname\":\"/bin/a\",\"pid\":7,\"destination\":\"192.0.2.1\",\
+             \"destinationport\":443}}\n"
+        )
+    });
+    lines.collect()
+}
+
+/// The times of that group in the cache, as milliseconds after the start.
+fn times(cache: &TestCache) -> Vec<i64> {
+    let group = cache.reader().groups(everything()).unwrap().remove(0);
+    let reader = cache.reader();
+    let mut scan = reader.scan(&group, everything()).unwrap();
+    let mut times = Vec::new();
+    while let Some(connection) = scan.peek().unwrap() {
+        times.push(connection.time_ms - START_MS);
+        scan.advance();
+    }
+    times
+}
+
+fn everything() -> beacon_candidates::cache::Window {
+    beacon_candidates::cache::Window { since_ms: 0, until_ms: i64::MAX }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        rng_seed: RngSeed::Fixed(7),
+        ..ProptestConfig::default()
+    })]
+
+    /// The same file again, overlapping parts of it, and a pass that ended with its process after
+    /// some batches: none of it changes a count.
+    #[test]
+    fn reading_again_adds_nothing(rows in journal(1000), batch in 1..40usize, cut in 0.0..1.0f64) {
+        let whole = ndjson(&rows);
+        let line_ends: Vec<_> = whole.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let killed_at = line_ends[(line_ends.len() as f64 * cut) as usize];
+
+        let once = TestCache::new();
+        once.import(whole.as_str());
+        let expected = once.value(LATER_MS, COUNT);
+        // Every row is a connection of its own, however many share its instant.
+        prop_assert_eq!(&expected, &rows.len().to_string());
+
+        let again = TestCache::new();
+        again.import(whole.as_str());
+        let second = again.import(whole.as_str());
+        prop_assert_eq!(second.counts.added, 0);
+        prop_assert_eq!(&again.value(LATER_MS, COUNT), &expected);
+
+        let killed = TestCache::new();
+        let mut writer = killed.writer().with_batch(batch);
+        import_without_end(&mut writer, &whole[..killed_at]);
+        drop(writer);
+        import_into(&mut killed.writer().with_batch(batch), whole.clone().into());
+        prop_assert_eq!(&killed.value(LATER_MS, COUNT), &expected);
+
+        // Parts that overlap at a line: an instant that both parts hold counts as in the fuller
+        // of the two, so only whole instants compare.
+        let mut sorted = rows.clone();
+        sorted.sort_by_key(|row| row.time_ms);
+        let whole = ndjson(&sorted);
+        let (first, second) = overlapping_halves(&sorted);
+        let halves = TestCache::new();
+        halves.import(ndjson(first));
+        halves.import(ndjson(second));
+        prop_assert_eq!(&halves.value(LATER_MS, COUNT), &expected);
+        halves.import(whole);
+        prop_assert_eq!(&halves.value(LATER_MS, COUNT), &expected);
+    }
+
+    /// However late connections arrive, a group's blocks hold them in order.
+    #[test]
+    fn late_connections_find_their_place(
+        parts in prop::collection::vec(prop::collection::vec(0..100_000i64, 1..400), 1..12),
+    ) {
+        let cache = TestCache::new();
+        for part in &parts {
+            cache.import(at(part.iter().copied()));
+        }
+        // Counted as often as in the pass that has it most often.
+        let mut expected = std::collections::BTreeMap::new();
+        for part in &parts {
+            let mut counts = std::collections::BTreeMap::new();
+            part.iter().for_each(|time| *counts.entry(*time).or_insert(0usize) += 1);
+            for (time, count) in counts {
+                let most = expected.entry(time).or_insert(0);
+                *most = count.max(*most);
+            }
+        }
+        let expected: Vec<_> =
+            expected.into_iter().flat_map(|(time, count)| vec![time; count]).collect();
+        prop_assert_eq!(times(&cache), expected);
+    }
+}
+
+/// Hands a journal's connections to the writer, and nothing more: what a killed import does.
+fn import_without_end(writer: &mut Writer, journal: &str) {
+    struct Sink<'w>(&'w mut Writer);
+    impl beacon_candidates::journal::reader::JournalSink for Sink<'_> {
+        type Error = CacheError;
+        fn connection(
+            &mut self,
+            event: &beacon_candidates::journal::ConnectionEvent<'_>,
+        ) -> Result<(), CacheError> {
+            self.0.connection(event)
+        }
+        fn process(
+            &mut self,
+            event: &beacon_candidates::journal::ProcessEvent<'_>,
+        ) -> Result<(), CacheError> {
+            self.0.process(event)
+        }
+        fn rejected(&mut self, rejection: beacon_candidates::journal::reader::Rejection) {
+            panic!("{rejection:?}");
+        }
+    }
+    let bytes = std::io::Cursor::new(journal.to_owned().into_bytes());
+    let source = beacon_candidates::journal::reader::Source::from_reader("journal", bytes).unwrap();
+    beacon_candidates::journal::reader::read(source, None, &mut Sink(writer)).unwrap();
+}
+
+/// The first two thirds and the last two thirds, cut between instants.
+fn overlapping_halves(
+    sorted: &[crate::random_journal::Row],
+) -> (&[crate::random_journal::Row], &[crate::random_journal::Row]) {
+    let between = |share: usize| {
+        let near = sorted.len() * share / 3;
+        let time = sorted.get(near).map_or(i64::MAX, |row| row.time_ms);
+        sorted.partition_point(|row| row.time_ms < time)
+    };
+    (&sorted[..between(2).max(1)], &sorted[between(1).min(between(2))..])
+}
+
+#[test]
+fn the_window_is_cut_inside_a_block_and_both_its_ends_belong_to_it() {
+    let cache = TestCache::new();
+    cache.import(at((0..100).map(|second| second * 1000)));
+    let count = |since: i64, now_ms: i64| {
+        cache.value(
+            now_ms,
+            &format!(
+                "SELECT number_of_connections FROM beacon_candidates
+                 WHERE include_all = 1 AND since = {since}"
+            ),
+        )
+    };
+    let start = START_MS / 1000;
+    assert_eq!(count(start + 10, START_MS + 20_000), "11");
+    assert_eq!(count(start + 10, START_MS + 19_999), "10");
+    assert_eq!(count(start + 99, START_MS + 99_000), "1");
+}
+
+#[test]
+fn a_start_that_becomes_known_later_makes_one_instance_and_a_pid_used_again_two() {
+    let line = |time: i64, start: &str| {
+        format!(
+            "{{\"time\":{},\"pathname\":\"/bin/a\",\"pid\":7,{start}\"destination\":\"192.0.2.1\",\
+             \"destinationport\":443}}\n",
+            START_MS / 1000 + time
+        )
+    };
+    let start = |time: i64| format!("\"process_start_time\":{},", START_MS / 1000 + time);
+    let ids = "SELECT process_count, sophosPID FROM beacon_candidates
+               WHERE include_all = 1 AND since = 0";
+
+    let later = TestCache::new();
+    let journal = [line(10, ""), line(20, &start(5)), line(30, "")].concat();
+    later.import(journal.as_str());
+    let filetime = (START_MS / 1000 + 5 + 11_644_473_600) * 10_000_000;
+    assert_eq!(later.query(LATER_MS, ids).unwrap(), [["1".to_owned(), format!("7:{filetime}")]]);
+    assert_eq!(later.import(journal).counts.added, 0);
+
+    let reused = TestCache::new();
+    let journal = [line(10, ""), line(20, &start(15)), line(30, "")].concat();
+    reused.import(journal.as_str());
+    assert_eq!(reused.query(LATER_MS, ids).unwrap()[0][0], "2");
+    assert_eq!(reused.import(journal).counts.added, 0);
+}
+
+#[test]
+fn windows_paths_group_whatever_their_case_and_show_as_last_written() {
+    let cache = TestCache::new();
+    for (time, pathname) in [(1, "C:\\\\Tools\\\\A.exe"), (3, "c:\\\\TOOLS\\\\a.exe"), (2, "x")] {
+        cache.import(format!(
+            "{{\"time\":{time},\"pathname\":\"{pathname}\",\"pid\":7,\"destination\":\
+             \"192.0.2.1\",\"destinationport\":443}}\n"
+        ));
+    }
+    let rows = cache
+        .query(
+            LATER_MS,
+            "SELECT pathname, number_of_connections FROM beacon_candidates
+             WHERE include_all = 1 AND since = 0 ORDER BY 1",
+        )
+        .unwrap();
+    assert_eq!(rows, [["c:\\TOOLS\\a.exe", "2"], ["x", "1"]]);
+}
+
+#[test]
+fn what_is_older_than_the_retention_goes_to_the_day() {
+    let cache = TestCache::new();
+    let hour = 3_600_000;
+    cache.import(at((0..24 * 40).map(|hours| hours * hour)));
+    let mut writer = cache.writer();
+    let removed = writer.remove_expired(START_MS + 40 * 24 * hour).unwrap();
+    assert_eq!(removed, 240);
+    assert_eq!(writer.remove_expired(START_MS + 40 * 24 * hour + hour).unwrap(), 0);
+    drop(writer);
+    assert_eq!(times(&cache).first(), Some(&(240 * hour)));
+    // What went may come again.
+    assert_eq!(cache.import(at([0])).counts.added, 1);
+}
+
+#[test]
+fn what_is_too_large_loses_its_oldest() {
+    let cache = TestCache::new();
+    let retention = Retention { max_bytes: 300 << 10, ..Retention::default() };
+    let mut writer = Writer::open(&cache.path(), "a test", retention).unwrap();
+    let mut removed = 0;
+    let mut random: i64 = 1;
+    for pass in 0..12 {
+        let jittered = (0..20_000).map(|index| {
+            random = random * 48_271 % 2_147_483_647;
+            (pass * 20_000 + index) * 60_000 + random % 60_000
+        });
+        removed += import_into(&mut writer, at(jittered).into()).counts.removed;
+    }
+    drop(writer);
+    let kept = times(&cache);
+    assert!(removed > 0 && kept.len() as u64 + removed == 240_000, "{removed} removed");
+    assert!(kept.last() > Some(&(239_999 * 60_000)));
+    assert!(fs::metadata(cache.path()).unwrap().len() <= 300 << 10);
+}
+
+#[test]
+fn one_writes_and_the_others_are_told_who() {
+    let cache = TestCache::new();
+    let mut writer = cache.writer();
+    let refused = Writer::open(&cache.path(), "another", Retention::default()).err().unwrap();
+    assert!(matches!(refused, CacheError::Locked { .. }), "{refused}");
+    let this_process = format!("a test (process {})", std::process::id());
+    assert!(refused.to_string().contains(&this_process), "{refused}");
+    // Reading goes on beside it.
+    import_into(&mut writer, at([0, 1, 2]).into());
+    assert_eq!(cache.value(LATER_MS, COUNT), "3");
+    drop(writer);
+    cache.writer();
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_can_open_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let cache = TestCache::new();
+    let path = cache.folder().join("new").join("cache.sqlite");
+    Writer::open(&path, "a test", Retention::default()).unwrap();
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(path.parent().unwrap().to_owned()), 0o700);
+    assert_eq!(mode(path), 0o600);
+}
+
+#[test]
+fn a_damaged_cache_is_moved_aside_by_the_writer_and_only_reported_by_a_reader() {
+    let cache = TestCache::new();
+    cache.import(at([0, 60_000]));
+    let mut bytes = fs::read(cache.path()).unwrap();
+    bytes[16..4096].fill(0x55);
+    fs::write(cache.path(), &bytes).unwrap();
+
+    let reported = Reader::open(&cache.path()).err().unwrap();
+    assert!(matches!(reported, CacheError::Damaged { .. }), "{reported}");
+    assert_eq!(fs::read(cache.path()).unwrap(), bytes);
+
+    cache.import(at([0]));
+    assert_eq!(cache.value(LATER_MS, COUNT), "1");
+    let said = cache.value(LATER_MS, "SELECT last_error FROM beacon_status WHERE source = 'cache'");
+    let aside = fs::read_dir(cache.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("cache.sqlite.damaged-"))
+        .unwrap();
+    assert!(said.contains(&*aside.to_string_lossy()), "{said}");
+    assert_eq!(fs::read(aside).unwrap(), bytes);
+}
+
+#[test]
+fn a_block_that_does_not_decode_is_damage_too() {
+    let cache = TestCache::new();
+    cache.import(at([0, 60_000]));
+    let database = rusqlite::Connection::open(cache.path()).unwrap();
+    database.execute("UPDATE payload SET bytes = x'01ff'", []).unwrap();
+    drop(database);
+    let failed = cache.query(LATER_MS, COUNT).unwrap_err();
+    assert!(failed.contains("damaged"), "{failed}");
+
+    let mut writer = cache.writer().with_batch(1);
+    let event = beacon_candidates::journal::ConnectionEvent {
+        time_ms: START_MS,
+        host: "",
+        process: beacon_candidates::journal::Process {
+            pathname: "/bin/a",
+            pid: Some(7),
+            start: None,
+            cmdline: "",
+        },
+        destination: "192.0.2.1",
+        port: 443,
+        protocol: beacon_candidates::journal::Protocol::Unknown,
+        domain: "",
+        bytes_sent: None,
+        bytes_received: None,
+        record_id: None,
+    };
+    let error = writer.connection(&event).unwrap_err();
+    assert!(error.is_damage(), "{error}");
+    let mut writer = writer.replace_damaged(&error).unwrap();
+    import_into(&mut writer, at([0]).into());
+    drop(writer);
+    assert_eq!(cache.value(LATER_MS, COUNT), "1");
+}
+
+#[test]
+fn a_file_that_is_no_cache_is_left_alone() {
+    let cache = TestCache::new();
+    let journal = at([0]);
+    for content in [journal.as_bytes(), b"SQLite format 3\0 but no more"] {
+        let path = cache.folder().join("precious");
+        fs::write(&path, content).unwrap();
+        let by_reader = Reader::open(&path).err().unwrap();
+        // Twice: the first must leave nothing that makes the second take it for a cache.
+        let by_writer =
+            [1, 2].map(|_| Writer::open(&path, "a test", Retention::default()).err().unwrap());
+        for refused in by_writer.iter().chain([&by_reader]) {
+            assert!(matches!(refused, CacheError::NotACache(_)), "{refused}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), content);
+    }
+    let path = cache.folder().join("other.sqlite");
+    rusqlite::Connection::open(&path).unwrap().execute_batch("CREATE TABLE mine (a)").unwrap();
+    let refused = Writer::open(&path, "a test", Retention::default()).err().unwrap();
+    assert!(matches!(refused, CacheError::NotACache(_)), "{refused}");
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let cache = TestCache::new();
+    cache.import(at([0]));
+    let database = rusqlite::Connection::open(cache.path()).unwrap();
+    database.pragma_update(None, "user_version", 99).unwrap();
+    drop(database);
+    let refused = Reader::open(&cache.path()).err().unwrap();
+    assert!(matches!(refused, CacheError::NewerSchema { found: 99, .. }), "{refused}");
+}
