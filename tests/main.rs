@@ -1,7 +1,9 @@
 //! The integration tests: one binary, a module for each capability.
 
 mod cache;
+mod evtx_file;
 mod oracle;
 mod random_journal;
 mod readers;
 mod support;
+mod table;

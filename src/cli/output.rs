@@ -6,7 +6,6 @@ use anyhow::Result;
 use beacon_candidates::host::embedded::real_as_text;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
-use rusqlite::Statement;
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value};
 
@@ -53,26 +52,18 @@ impl ModeArguments {
 }
 
 impl Mode {
-    /// Runs `statement` and writes its rows to standard output.
-    pub fn print(self, statement: &mut Statement<'_>) -> Result<()> {
-        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
-        // All rows before the first is written: an error leaves no half of an answer.
-        let mut rows = Vec::new();
-        let mut cursor = statement.query([])?;
-        while let Some(row) = cursor.next()? {
-            let values = (0..names.len()).map(|index| Ok(text(row.get_ref(index)?)));
-            rows.push(values.collect::<Result<Vec<String>>>()?);
-        }
+    /// Writes rows to standard output.
+    pub fn print(self, names: &[String], rows: &[TextRow]) -> Result<()> {
         if names.is_empty() {
             return Ok(());
         }
         let mut out = std::io::stdout().lock();
         let written = match self {
-            Mode::Table => write_table(&mut out, &names, &rows),
-            Mode::Json => write_json(&mut out, &names, &rows),
-            Mode::Csv => write_csv(&mut out, &names, &rows),
-            Mode::Line => write_lines(&mut out, &names, &rows),
-            Mode::List => write_list(&mut out, &names, &rows),
+            Mode::Table => write_table(&mut out, names, rows),
+            Mode::Json => write_json(&mut out, names, rows),
+            Mode::Csv => write_csv(&mut out, names, rows),
+            Mode::Line => write_lines(&mut out, names, rows),
+            Mode::List => write_list(&mut out, names, rows),
         };
         match written.and_then(|()| out.flush()) {
             // The reader has seen enough (head, less).
@@ -82,8 +73,11 @@ impl Mode {
     }
 }
 
-/// NULL is '', as in osqueryi.
-fn text(value: ValueRef<'_>) -> String {
+/// A row as text, NULL as '', as in osqueryi.
+pub type TextRow = Vec<String>;
+
+/// A value of a [`TextRow`].
+pub fn text(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => String::new(),
         ValueRef::Integer(number) => number.to_string(),
@@ -92,11 +86,7 @@ fn text(value: ValueRef<'_>) -> String {
     }
 }
 
-fn write_table(
-    out: &mut impl Write,
-    names: &[String],
-    rows: &[Vec<String>],
-) -> std::io::Result<()> {
+fn write_table(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED);
     let fits_terminal = std::io::stdout().is_terminal();
@@ -114,7 +104,7 @@ fn printable(value: &str) -> String {
     value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-fn write_json(out: &mut impl Write, names: &[String], rows: &[Vec<String>]) -> std::io::Result<()> {
+fn write_json(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
     writeln!(out, "[")?;
     for (index, row) in rows.iter().enumerate() {
         let members = names.iter().cloned().zip(row.iter().cloned().map(Value::String));
@@ -125,7 +115,7 @@ fn write_json(out: &mut impl Write, names: &[String], rows: &[Vec<String>]) -> s
     writeln!(out, "]")
 }
 
-fn write_csv(out: &mut impl Write, names: &[String], rows: &[Vec<String>]) -> std::io::Result<()> {
+fn write_csv(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(names)?;
     for row in rows {
@@ -134,11 +124,7 @@ fn write_csv(out: &mut impl Write, names: &[String], rows: &[Vec<String>]) -> st
     writer.flush()
 }
 
-fn write_lines(
-    out: &mut impl Write,
-    names: &[String],
-    rows: &[Vec<String>],
-) -> std::io::Result<()> {
+fn write_lines(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     for (index, row) in rows.iter().enumerate() {
         if index > 0 {
@@ -151,7 +137,7 @@ fn write_lines(
     Ok(())
 }
 
-fn write_list(out: &mut impl Write, names: &[String], rows: &[Vec<String>]) -> std::io::Result<()> {
+fn write_list(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
     writeln!(out, "{}", names.join("|"))?;
     for row in rows {
         let row: Vec<_> = row.iter().map(|value| printable(value)).collect();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use beacon_candidates::cache::{Reader, Retention, Totals, Writer};
 use beacon_candidates::host::embedded;
 use beacon_candidates::journal::parse_time;
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use rusqlite::fallible_iterator::FallibleIterator;
 
 use super::import;
-use super::output::{Mode, ModeArguments};
+use super::output::{self, Mode, ModeArguments, TextRow};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -113,10 +113,38 @@ fn now_ms(now: Option<&str>, totals: &Totals) -> Result<i64> {
 
 fn run_statements(connection: &rusqlite::Connection, sql: &str, mode: Mode) -> Result<()> {
     let mut batch = rusqlite::Batch::new(connection, sql);
-    while let Some(mut statement) = batch.next()? {
-        mode.print(&mut statement)?;
+    while let Some(mut statement) = batch.next().map_err(plainly)? {
+        let (names, rows) = run(&mut statement).map_err(plainly)?;
+        mode.print(&names, &rows)?;
     }
     Ok(())
+}
+
+/// The names of a statement's columns, and all of its rows: an error leaves no half of an answer.
+fn run(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<(Vec<String>, Vec<TextRow>)> {
+    let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
+    let mut rows = Vec::new();
+    let mut cursor = statement.query([])?;
+    while let Some(row) = cursor.next()? {
+        let values = (0..names.len()).map(|index| row.get_ref(index).map(output::text));
+        rows.push(values.collect::<rusqlite::Result<_>>()?);
+    }
+    Ok((names, rows))
+}
+
+/// The sentence in an SQLite error, without its codes and the statement.
+fn plainly(error: rusqlite::Error) -> anyhow::Error {
+    match error {
+        rusqlite::Error::SqliteFailure(_, Some(sentence)) => anyhow!(sentence),
+        rusqlite::Error::SqlInputError { msg, sql, offset, .. } => {
+            let rest = usize::try_from(offset).ok().and_then(|offset| sql.get(offset..));
+            match rest.filter(|rest| !rest.is_empty()) {
+                Some(rest) => anyhow!("{msg}, at: {}", rest.lines().next().unwrap_or_default()),
+                None => anyhow!(msg),
+            }
+        }
+        error => error.into(),
+    }
 }
 
 fn explain_empty_window(totals: &Totals) {

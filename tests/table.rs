@@ -1,0 +1,367 @@
+//! What a query may ask, and that it is answered as osquery would pass it on.
+
+use beacon_candidates::table::{Constraint, Operator, QueryContext, Table, Tables};
+
+use crate::random_journal::START_MS;
+use crate::support::TestCache;
+
+const NOW_MS: i64 = START_MS + 24 * 3_600_000;
+/// The same as unix seconds, and where the default window begins.
+const NOW: i64 = NOW_MS / 1000;
+
+/// A journal line a connection: seconds after the start, pathname, pid, destination, port.
+fn line(second: f64, pathname: &str, pid: u32, destination: &str, port: u16) -> String {
+    let time = (START_MS as f64 + second * 1000.0) / 1000.0;
+    format!(
+        "{{\"time\":{time},\"pathname\":\"{pathname}\",\"pid\":{pid},\"destination\":\
+         \"{destination}\",\"destinationport\":{port},\"protocol\":\"tcp\"}}\n"
+    )
+}
+
+/// Two clocks and a visitor.
+fn two_clocks() -> TestCache {
+    let cache = TestCache::new();
+    let mut journal = String::new();
+    for index in 0..30 {
+        let at = 3600.0 + f64::from(index) * 60.0;
+        journal += &line(at, "/bin/fast", 11, "198.51.100.1", 443);
+        journal += &line(at * 2.0, "/bin/slow", 12, "203.0.113.2", 8443);
+    }
+    for at in [10.0, 700.0, 9000.0] {
+        journal += &line(at, "/bin/visitor", 13, "203.0.113.3", 443);
+    }
+    cache.import(journal);
+    cache
+}
+
+fn equal(column: &'static str, value: &str) -> Constraint {
+    Constraint { column: column.into(), operator: Operator::EQUAL, value: value.to_owned() }
+}
+
+fn column(cache: &TestCache, sql: &str) -> Vec<String> {
+    cache.query(NOW_MS, sql).unwrap().into_iter().map(|row| row[0].clone()).collect()
+}
+
+fn error(cache: &TestCache, sql: &str) -> String {
+    cache.query(NOW_MS, sql).unwrap_err()
+}
+
+#[test]
+fn detected_groups_are_returned_and_all_of_them_if_asked() {
+    let cache = two_clocks();
+    let detected = "SELECT pathname FROM beacon_candidates ORDER BY pathname";
+    assert_eq!(column(&cache, detected), ["/bin/fast", "/bin/slow"]);
+    let all = "SELECT pathname FROM beacon_candidates WHERE include_all = 1";
+    assert_eq!(column(&cache, all), ["/bin/fast", "/bin/slow", "/bin/visitor"]);
+}
+
+#[test]
+fn a_row_has_what_its_columns_say() {
+    let cache = TestCache::new();
+    let journal: String = [0, 60, 120, 180]
+        .into_iter()
+        .map(|second| {
+            format!(
+                "{{\"time\":{},\"host\":\"pc\",\"pathname\":\"C:\\\\A.exe\",\
+                 \"sophosPID\":\"42:133591680000000000\",\"cmdline\":\"A.exe -x\",\
+                 \"destination\":\"2001:DB8::1\",\"destinationport\":443,\"protocol\":\"TCP\",\
+                 \"domain\":\"c2.example\",\"bytes_sent\":100,\"bytes_received\":\"7\"}}\n",
+                START_MS / 1000 + second
+            )
+        })
+        .collect();
+    cache.import(journal);
+    let rows = cache.query(NOW_MS, "SELECT * FROM beacon_candidates").unwrap();
+    let (first, last) = (START_MS / 1000, START_MS / 1000 + 180);
+    let expected = format!(
+        "C:\\A.exe|42:133591680000000000|42|A.exe -x|1|1|2001:db8::1|443|tcp|c2.example|public|\
+         2001:db8::1::443|4|{first}|{last}|60.0|60.0|60.0|180.0|60.0|0.0|60|3|100.0|0|400|28|\
+         fixed_interval|pc"
+    );
+    assert_eq!(rows, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
+}
+
+#[test]
+fn what_cannot_be_computed_is_null_and_unknown_text_is_empty() {
+    let cache = TestCache::new();
+    cache.import("time,destination,destinationport\n1777881600,192.0.2.1,53\n");
+    let rows = cache.query(
+        NOW_MS,
+        "SELECT pathname = '', sophosPID = '', protocol = '', domain = '', host = '',
+                pid IS NULL, min_interval IS NULL, median_interval IS NULL, sum_interval IS NULL,
+                stddev_interval IS NULL, most_frequent_interval IS NULL, beacon_percent IS NULL,
+                bytes_sent IS NULL, bytes_received IS NULL
+         FROM beacon_candidates WHERE include_all = 1",
+    );
+    assert_eq!(rows.unwrap(), [vec!["1".to_owned(); 14]]);
+}
+
+#[test]
+fn parameters_are_echoed_as_given_or_show_what_applies() {
+    let cache = two_clocks();
+    for (condition, echo) in [
+        ("hours = 48", "48.0"),
+        ("hours = 48.5", "48.5"),
+        ("hours = '48'", "48.0"),
+        ("hours IN (48)", "48.0"),
+    ] {
+        let sql = format!("SELECT DISTINCT hours FROM beacon_candidates WHERE {condition}");
+        assert_eq!(column(&cache, &sql), [echo], "{condition}");
+    }
+    let table_valued = "SELECT DISTINCT hours FROM beacon_candidates(72)";
+    assert_eq!(column(&cache, table_valued), ["72.0"]);
+    let several = "SELECT DISTINCT min_connections || ' ' || group_by FROM beacon_candidates
+                   WHERE min_connections = '4' AND group_by = 'tuple'";
+    assert_eq!(column(&cache, several), ["4 tuple"]);
+    let defaults = cache
+        .query(
+            NOW_MS,
+            "SELECT DISTINCT hours, since, until, group_by, min_connections, max_interval_spread,
+                    time_delta_threshold, total_events_threshold, percent_beacon_threshold,
+                    include_loopback, include_all, row_limit
+             FROM beacon_candidates",
+        )
+        .unwrap();
+    let since = START_MS / 1000;
+    let expected = format!("24.0|{since}|{NOW}|process|3|10.0|10.0|15|95.0|0|0|1000");
+    assert_eq!(defaults, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
+}
+
+#[test]
+fn in_or_and_joins_make_a_call_a_value() {
+    let cache = two_clocks();
+    let by_value = "SELECT hours || ' ' || pathname FROM beacon_candidates
+                    WHERE hours IN (24, 23.5) AND pathname LIKE '%FAST' ORDER BY 1";
+    assert_eq!(column(&cache, by_value), ["23.5 /bin/fast", "24.0 /bin/fast"]);
+    let by_or = "SELECT DISTINCT group_by FROM beacon_candidates
+                 WHERE group_by = 'tuple' OR group_by = 'process_port' ORDER BY 1";
+    assert_eq!(column(&cache, by_or), ["process_port", "tuple"]);
+    let joined = "SELECT c.pathname || ' ' || w.h FROM (SELECT 24 AS h UNION SELECT 22) AS w
+                  JOIN beacon_candidates AS c ON c.hours = w.h WHERE c.pid = 11 ORDER BY 1";
+    assert_eq!(column(&cache, joined), ["/bin/fast 24"]);
+    let timeline = "SELECT count(*) FROM beacon_candidates AS c
+                    JOIN beacon_connections AS n ON n.tuple = c.tuple AND n.pathname = c.pathname";
+    assert_eq!(column(&cache, timeline), ["60"]);
+}
+
+#[test]
+fn bad_parameters_are_errors_that_say_which_and_why() {
+    let cache = two_clocks();
+    for (condition, said) in [
+        ("hours = 'soon'", "hours = 'soon' is not possible: expected a number of hours above 0"),
+        ("hours = 0", "hours = '0' is not possible"),
+        ("hours = -3", "hours = '-3' is not possible"),
+        ("since = 1.5", "since = '1.5' is not possible: expected whole unix seconds from 0"),
+        ("group_by = 'host'", "expected 'process', 'process_instance', 'tuple' or 'process_port'"),
+        ("min_connections = 0", "min_connections = '0' is not possible"),
+        ("max_interval_spread = 'wide'", "max_interval_spread = 'wide' is not possible"),
+        ("percent_beacon_threshold = 101", "expected a percentage from 0 to 100"),
+        ("include_all = 2", "include_all = '2' is not possible: expected 0 or 1"),
+        ("row_limit = -1", "row_limit = '-1' is not possible"),
+        ("since = 20 AND until = 10", "since = 20 is later than until = 10"),
+        ("hours > 5", "hours is a parameter: give it with = or IN, not >"),
+        ("hours BETWEEN 5 AND 6", "hours is a parameter: give it with = or IN, not >="),
+        ("hours <> 5", "hours is a parameter: give it with = or IN, not !="),
+        ("group_by LIKE 'tup%'", "group_by is a parameter: give it with = or IN, not LIKE"),
+        ("group_by GLOB 'tup*'", "group_by is a parameter: give it with = or IN, not GLOB"),
+    ] {
+        let sql = format!("SELECT pathname FROM beacon_candidates WHERE {condition}");
+        let error = error(&cache, &sql);
+        assert!(error.contains(said), "{condition}: {error}");
+    }
+    // SQLite itself sees that hours = 24 AND hours = 48 cannot be; another host may not.
+    let tables = Tables::new(cache.reader());
+    let constraints = ["24", "48"].map(|value| equal("hours", value)).to_vec();
+    let twice = tables.generate(Table::BeaconCandidates, &QueryContext { constraints }, NOW_MS);
+    let error = twice.unwrap_err().to_string();
+    assert_eq!(error, "hours is given as '24' and as '48': no row can have both");
+    // What only leaks through asks nothing.
+    for condition in ["hours IS NOT NULL", "hours IS NOT 5"] {
+        let sql = format!("SELECT count(*) FROM beacon_candidates WHERE {condition} LIMIT 5");
+        assert_eq!(column(&cache, &sql), ["2"], "{condition}");
+    }
+}
+
+#[test]
+fn limit_and_order_by_are_sqlites_and_row_limit_is_ours() {
+    let cache = two_clocks();
+    let limited = "SELECT pathname FROM beacon_candidates WHERE include_all = 1
+                   ORDER BY pathname DESC LIMIT 1 OFFSET 1";
+    assert_eq!(column(&cache, limited), ["/bin/slow"]);
+    let cut = "SELECT pathname FROM beacon_candidates WHERE include_all = 1 AND row_limit = 2";
+    assert_eq!(column(&cache, cut), ["/bin/fast", "/bin/slow"]);
+    let none = "SELECT pathname FROM beacon_candidates WHERE row_limit = 0";
+    assert!(column(&cache, none).is_empty());
+}
+
+#[test]
+fn narrowing_comes_before_row_limit() {
+    let cache = two_clocks();
+    for condition in [
+        "pathname = '/bin/visitor'",
+        "pathname LIKE '%VISIT%'",
+        "pathname GLOB '*visitor'",
+        "destination = '203.0.113.3'",
+        "tuple LIKE '203.0.113.3::%'",
+        "sophosPID = '13:0'",
+        "destinationport = 443 AND destination LIKE '203%'",
+        "destinationport LIKE '44%' AND pathname LIKE '%tor'",
+    ] {
+        let sql = format!(
+            "SELECT pathname FROM beacon_candidates
+             WHERE include_all = 1 AND row_limit = 1 AND {condition}"
+        );
+        assert_eq!(column(&cache, &sql), ["/bin/visitor"], "{condition}");
+    }
+    let sql = "SELECT count(*) FROM beacon_candidates WHERE pathname GLOB '*FAST'";
+    assert_eq!(column(&cache, sql), ["0"]);
+    let sql = "SELECT count(*) FROM beacon_candidates WHERE host = '' AND pathname <> '/bin/fast'";
+    assert_eq!(column(&cache, sql), ["1"]);
+}
+
+#[test]
+fn everything_without_a_row_limit_is_refused_with_its_number() {
+    let cache = TestCache::new();
+    let journal: String = (0..1001)
+        .map(|i| line(f64::from(i), "/bin/scan", 1, "192.0.2.1", 1000 + i as u16))
+        .collect();
+    cache.import(journal);
+    let error = error(&cache, "SELECT pathname FROM beacon_candidates WHERE include_all = 1");
+    assert!(error.contains("include_all = 1 finds 1001 rows"), "{error}");
+    let sql = "SELECT count(*) FROM beacon_candidates WHERE include_all = 1 AND row_limit = 5000";
+    assert_eq!(column(&cache, sql), ["1001"]);
+}
+
+#[test]
+fn loopback_stays_out_unless_asked_for() {
+    let cache = TestCache::new();
+    let journal: String = (0..5)
+        .flat_map(|i| {
+            let at = f64::from(i) * 60.0;
+            ["127.0.0.1", "127.9.9.9", "::1"].map(|to| line(at, "/bin/a", 1, to, 80))
+        })
+        .collect();
+    cache.import(journal);
+    let count = "SELECT count(*) FROM beacon_candidates";
+    assert_eq!(column(&cache, count), ["0"]);
+    assert_eq!(column(&cache, &format!("{count} WHERE include_loopback = 1")), ["3"]);
+    let connections = "SELECT count(*) FROM beacon_connections WHERE pathname = '/bin/a'";
+    assert_eq!(column(&cache, connections), ["0"]);
+    assert_eq!(column(&cache, &format!("{connections} AND include_loopback = 1")), ["15"]);
+}
+
+#[test]
+fn rotating_addresses_are_one_rhythm_by_process_and_port() {
+    let cache = TestCache::new();
+    let mut journal = String::new();
+    for index in 0..40u32 {
+        let address = format!("198.51.100.{}", index / 5);
+        journal += &line(f64::from(index) * 60.0, "/bin/rotates", 5, &address, 443);
+        // A private address in between, which the repetitive interval does not look at.
+        journal += &line(f64::from(index) * 60.0 + 31.0, "/bin/rotates", 5, "10.0.0.9", 443);
+    }
+    cache.import(journal);
+    let by_process = "SELECT max(number_of_connections) FROM beacon_candidates
+                      WHERE destination <> '10.0.0.9'";
+    assert_eq!(column(&cache, by_process), ["5"]);
+    let rows = cache
+        .query(
+            NOW_MS,
+            "SELECT tuple, destination, domain, destination_scope, destination_count,
+                    number_of_connections, beacon_hours, most_frequent_interval, detected_by
+             FROM beacon_candidates WHERE group_by = 'process_port'",
+        )
+        .unwrap();
+    let expected = "*::443||||9|80|1|60|fixed_interval,repetitive_interval";
+    assert_eq!(rows, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
+}
+
+#[test]
+fn a_tuple_shows_its_latest_process_and_a_mixed_protocol_as_none() {
+    let cache = TestCache::new();
+    let mut journal = String::new();
+    for index in 0..6 {
+        journal += &line(
+            f64::from(index) * 60.0,
+            ["/bin/a", "/bin/b"][index as usize % 2],
+            5,
+            "192.0.2.9",
+            53,
+        );
+    }
+    journal += &line(360.0, "/bin/c", 6, "192.0.2.9", 53).replace("tcp", "udp");
+    cache.import(journal);
+    let rows = cache
+        .query(
+            NOW_MS,
+            "SELECT pathname, sophosPID, pid, protocol, process_count, number_of_connections
+             FROM beacon_candidates WHERE group_by = 'tuple'",
+        )
+        .unwrap();
+    assert_eq!(rows, [["/bin/c", "6:0", "6", "", "3", "7"]]);
+}
+
+#[test]
+fn a_timeline_is_in_order_with_its_intervals() {
+    let cache = two_clocks();
+    let rows = cache
+        .query(
+            NOW_MS,
+            "SELECT time, interval, tuple FROM beacon_connections
+             WHERE destination = '203.0.113.3'",
+        )
+        .unwrap();
+    let start = START_MS / 1000;
+    let tuple = "203.0.113.3::443".to_owned();
+    let expected = [(10, ""), (700, "690.0"), (9000, "8300.0")].map(|(second, interval)| {
+        vec![(start + second).to_string(), interval.to_owned(), tuple.clone()]
+    });
+    assert_eq!(rows, expected);
+    let from = "SELECT count(*) || ' ' || count(interval) FROM beacon_connections
+                WHERE pathname = '/bin/visitor' AND time >=";
+    assert_eq!(column(&cache, &format!("{from} {}", start + 700)), ["2 1"]);
+    assert_eq!(column(&cache, &format!("{from} {} AND time < {}", start, start + 700)), ["1 0"]);
+    let first = "SELECT time FROM beacon_connections WHERE tuple LIKE '%' AND row_limit = 1";
+    assert_eq!(column(&cache, first), [(start + 10).to_string()]);
+    for sql in [
+        "SELECT * FROM beacon_connections",
+        "SELECT * FROM beacon_connections WHERE host = 'x'",
+        "SELECT * FROM beacon_connections WHERE pathname GLOB '*'",
+    ] {
+        assert!(error(&cache, sql).contains("say which with = or LIKE"), "{sql}");
+    }
+}
+
+#[test]
+fn status_tells_of_sources_cache_and_the_last_query() {
+    let cache = two_clocks();
+    cache.import("time,destination,destinationport\n1777881600,192.0.2.1,53\nyesterday,x,1\n");
+    let rows = cache
+        .query(
+            NOW_MS,
+            "SELECT source, state, events_total, events_duplicate, events_rejected, lag_seconds > 0,
+                    groups, last_query_rows, cache_path <> '', version
+             FROM beacon_status",
+        )
+        .unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        rows,
+        [
+            ["journal", "imported", "64", "0", "1", "1", "", "", "0", version],
+            ["cache", "reading", "64", "", "", "1", "4", "", "1", version],
+        ]
+    );
+    // Of the last query, and what row_limit kept from it.
+    let tables = Tables::new(cache.reader());
+    let context =
+        QueryContext { constraints: vec![equal("include_all", "1"), equal("row_limit", "3")] };
+    tables.generate(Table::BeaconCandidates, &context, NOW_MS).unwrap();
+    let status = tables.generate(Table::BeaconStatus, &QueryContext::default(), NOW_MS).unwrap();
+    let cell = |name: &str| {
+        let columns = Table::BeaconStatus.visible_columns();
+        let index = columns.iter().position(|column| column.name == name).unwrap();
+        status.last().unwrap()[index].clone()
+    };
+    assert_eq!((cell("last_query_rows"), cell("rows_cut")), (3i64.into(), 1i64.into()));
+}
