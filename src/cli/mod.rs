@@ -58,6 +58,17 @@ impl Arguments {
     }
 }
 
+/// An error and its causes in one line, each cause once.
+pub fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |sentence, cause| {
+        match (sentence.is_empty(), sentence.contains(&cause)) {
+            (true, _) => cause,
+            (_, true) => sentence,
+            (_, false) => format!("{sentence}: {cause}"),
+        }
+    })
+}
+
 /// The cache that was named, or the default one.
 fn cache_path(named: Option<PathBuf>) -> Result<PathBuf> {
     named

@@ -24,7 +24,7 @@ pub struct Simulate {
     start: String,
 
     /// How long it lasts
-    #[arg(long, value_name = "HOURS", default_value_t = 24.0)]
+    #[arg(long, value_name = "HOURS", default_value_t = 24.0, allow_negative_numbers = true)]
     hours: f64,
 
     /// Endpoints; one is this endpoint itself, of more every third is infected

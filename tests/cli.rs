@@ -1,0 +1,348 @@
+//! The command itself: what README promises, and what bad input is told.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+const SAMPLE: &str = "docs/sample-journal.ndjson.gz";
+const README: &str = include_str!("../README.md");
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_beacon_candidates"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The standard output of a call that must succeed without a word on standard error.
+fn quiet(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
+    stdout(&output)
+}
+
+/// The standard error of a call that must fail with status 1.
+fn failure(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    stderr(&output)
+}
+
+/// A scratch folder with files in it.
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).unwrap();
+    }
+    folder
+}
+
+fn path(folder: &TempDir, name: &str) -> String {
+    folder.path().join(name).display().to_string()
+}
+
+const JOURNAL: &[u8] = b"\
+{\"time\":1000,\"pathname\":\"/bin/a\",\"pid\":1,\"destination\":\"192.0.2.1\",\"destinationport\":443}
+{\"time\":1060,\"pathname\":\"/bin/a\",\"pid\":1,\"destination\":\"192.0.2.1\",\"destinationport\":443}
+{\"time\":1120,\"pathname\":\"/bin/a\",\"pid\":1,\"destination\":\"192.0.2.1\",\"destinationport\":443}
+";
+
+#[test]
+fn the_first_command_prints_what_readme_shows() {
+    let line =
+        README.lines().find(|line| line.starts_with("cargo run --release -- query")).unwrap();
+    let (before, sql) = line.split_once('"').unwrap();
+    let words: Vec<_> =
+        before.split_whitespace().skip(4).chain([sql.trim_end_matches('"')]).collect();
+    let shown = README.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(quiet(&words), shown);
+}
+
+#[test]
+fn it_finds_the_clockwork_implants_and_none_of_the_browsing() {
+    let found = quiet(&[
+        "query",
+        "--journal",
+        SAMPLE,
+        "--csv",
+        "SELECT pathname, destination, destinationport FROM beacon_candidates",
+    ]);
+    let found: BTreeSet<_> = found.lines().skip(1).collect();
+    let labels = fs::read_to_string("docs/sample-journal.labels.csv").unwrap();
+    let clockwork: BTreeSet<_> = labels
+        .lines()
+        .filter_map(|line| line.strip_prefix(',')?.strip_suffix(",malicious,constant"))
+        .collect();
+    assert_eq!(clockwork.len(), 2);
+    assert_eq!(found, clockwork);
+    assert!(labels.contains("benign,browsing"));
+}
+
+#[test]
+fn every_statement_in_readme_runs_over_the_sample() {
+    let blocks = README.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let statements: Vec<_> = blocks.flat_map(|block| block.split_inclusive(";\n")).collect();
+    assert!(statements.len() >= 5, "{statements:?}");
+    for statement in statements {
+        let rows = quiet(&["query", "--journal", SAMPLE, "--list", statement]);
+        assert!(rows.lines().count() > 1, "no rows: {statement}");
+    }
+}
+
+#[test]
+fn simulate_makes_the_sample_again() {
+    let folder = folder(&[]);
+    let (journal, labels) = (path(&folder, "j.ndjson"), path(&folder, "labels.csv"));
+    quiet(&["simulate", "--hours", "10", "--output", &journal, "--labels", &labels]);
+    let mut sample = String::new();
+    let file = fs::File::open(SAMPLE).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut sample).unwrap();
+    assert!(fs::read_to_string(journal).unwrap() == sample, "the journal differs");
+    let sample = fs::read_to_string("docs/sample-journal.labels.csv").unwrap();
+    assert_eq!(fs::read_to_string(labels).unwrap(), sample);
+}
+
+#[test]
+fn a_fleet_is_simulated_in_csv_and_labelled_by_host() {
+    let folder = folder(&[]);
+    let (journal, labels) = (path(&folder, "j.csv.zst"), path(&folder, "labels.csv"));
+    quiet(&["simulate", "--hosts", "4", "--hours", "2", "--output", &journal, "--labels", &labels]);
+    let hosts = quiet(&[
+        "query",
+        "--journal",
+        &journal,
+        "--list",
+        "SELECT DISTINCT host FROM beacon_candidates WHERE include_all = 1 AND row_limit = 9999
+         ORDER BY 1",
+    ]);
+    let hosts: Vec<_> = hosts.lines().skip(1).map(str::to_owned).collect();
+    let numbered: Vec<_> = (1..=4).map(|number| format!("workstation-{number:04}")).collect();
+    assert_eq!(hosts, numbered);
+    let labels = fs::read_to_string(labels).unwrap();
+    let infected: BTreeSet<_> = labels
+        .lines()
+        .filter(|line| line.contains(",malicious,"))
+        .map(|line| line.split(',').next().unwrap())
+        .collect();
+    assert!(infected.is_subset(&["workstation-0001", "workstation-0004"].into()), "{infected:?}");
+    assert!(!infected.is_empty());
+}
+
+#[test]
+fn each_mode_writes_its_format() {
+    let folder = folder(&[("j", JOURNAL)]);
+    let journal = path(&folder, "j");
+    let sql = "SELECT tuple, average_interval AS average, bytes_sent FROM beacon_candidates";
+    for (mode, expected) in [
+        (
+            "--json",
+            "[\n  {\"tuple\":\"192.0.2.1::443\",\"average\":\"60.0\",\"bytes_sent\":\"\"}\n]\n",
+        ),
+        ("--csv", "tuple,average,bytes_sent\n192.0.2.1::443,60.0,\n"),
+        ("--list", "tuple|average|bytes_sent\n192.0.2.1::443|60.0|\n"),
+        ("--line", "     tuple = 192.0.2.1::443\n   average = 60.0\nbytes_sent = \n"),
+    ] {
+        assert_eq!(quiet(&["query", "--journal", &journal, mode, sql]), expected, "{mode}");
+    }
+    let none = "SELECT tuple FROM beacon_candidates WHERE pathname = 'x'";
+    assert_eq!(quiet(&["query", "--journal", &journal, "--json", none]), "[\n]\n");
+}
+
+#[test]
+fn a_statement_may_come_on_standard_input_and_journals_before_it() {
+    let other = String::from_utf8_lossy(JOURNAL).replace("192.0.2.1", "192.0.2.2");
+    let folder = folder(&[("a", JOURNAL), ("b", other.as_bytes())]);
+    let (a, b) = (path(&folder, "a"), path(&folder, "b"));
+    let sql = "SELECT sum(number_of_connections) AS n FROM beacon_candidates";
+    assert_eq!(quiet(&["query", "--list", "--journal", &a, &b, sql]), "n\n6\n");
+    let mut child = command(&["query", "--list", "--journal", &a])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+    assert_eq!(stdout(&child.wait_with_output().unwrap()), "n\n3\n");
+}
+
+#[test]
+fn import_counts_what_it_read_and_shows_the_first_rejections() {
+    let mut journal = JOURNAL.to_vec();
+    for _ in 0..12 {
+        journal.extend_from_slice(
+            b"{\"time\":1,\"destination\":\"192.0.2.1\",\"destinationport\":70000}\n",
+        );
+    }
+    let folder = folder(&[("j", &journal)]);
+    let (file, cache) = (path(&folder, "j"), path(&folder, "cache.sqlite"));
+    let output = run(&["import", "--cache", &cache, &file]);
+    assert!(output.status.success());
+    assert_eq!(
+        stdout(&output),
+        format!(
+            "{file}: journal NDJSON: 3 connections read, 3 new, 0 duplicate; 12 lines rejected\n"
+        )
+    );
+    let complaints = stderr(&output);
+    let first = format!("{file}:4: destinationport '70000' is not a whole number from 0 to 65535");
+    assert_eq!(complaints.lines().next(), Some(&*first));
+    let last = format!("{file}: 2 more lines rejected; --verbose shows them all");
+    assert_eq!((complaints.lines().count(), complaints.lines().last()), (11, Some(&*last)));
+    let verbose = stderr(&run(&["import", "--verbose", "--cache", &cache, &file]));
+    assert_eq!(verbose.matches("70000").count(), 12);
+
+    let again = stdout(&run(&["import", "--cache", &cache, &file]));
+    assert!(again.contains("3 connections read, 0 new, 3 duplicate"), "{again}");
+    let status = quiet(&["status", "--cache", &cache]);
+    assert!(status.contains("held       3 connections"), "{status}");
+    assert!(status.contains("9 connections, of which 6 duplicate; 36 lines rejected"), "{status}");
+}
+
+#[test]
+fn files_that_cannot_be_read_are_named() {
+    let folder = folder(&[
+        ("noise", &[0xff; 64]),
+        ("empty", b""),
+        ("array.json", b"[{\"time\":1}]"),
+        ("dns.log", b"#separator \\x09\n#path\tdns\n#fields\tts\tuid\n"),
+        ("j", JOURNAL),
+    ]);
+    let cache = path(&folder, "cache.sqlite");
+    for (name, said) in [
+        ("noise", "is not a journal of a known kind; known are: our own NDJSON or CSV"),
+        ("empty", "(it is empty)"),
+        ("array.json", "make it one object a line, for example with jq -c '.[]'"),
+        ("dns.log", "(it is Zeek's dns.log: give conn.log)"),
+        ("missing", "No such file or directory"),
+        (".", "is a directory"),
+    ] {
+        let file = path(&folder, name);
+        let error = failure(&["import", "--cache", &cache, &file]);
+        assert!(error.contains(said) && error.contains(&file), "{error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+    // A file that can be read is, whatever the others are.
+    let output = run(&["import", "--cache", &cache, &path(&folder, "noise"), &path(&folder, "j")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("3 new"));
+    let error = failure(&["import", "--cache", &cache, "--format", "zeek", &path(&folder, "j")]);
+    assert!(error.contains(":1: ts is missing"), "{error}");
+}
+
+#[test]
+fn a_journal_that_is_cut_short_is_kept_up_to_there() {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    encoder.write_all(&JOURNAL.repeat(3)).unwrap();
+    let compressed = encoder.finish().unwrap();
+    let folder = folder(&[("j.gz", &compressed[..compressed.len() - 60])]);
+    let (file, cache) = (path(&folder, "j.gz"), path(&folder, "cache.sqlite"));
+    let output = run(&["import", "--cache", &cache, &file]);
+    assert!(output.status.success());
+    assert!(stderr(&output).contains("ends early"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("8 connections read"), "{}", stdout(&output));
+}
+
+#[test]
+fn an_empty_window_says_what_the_cache_holds() {
+    let folder = folder(&[("j", JOURNAL)]);
+    let cache = path(&folder, "cache.sqlite");
+    quiet(&["import", "--cache", &cache, &path(&folder, "j")]);
+    let sql = "SELECT tuple FROM beacon_candidates";
+    let output = run(&["query", "--cache", &cache, "--list", sql]);
+    assert!(output.status.success());
+    let hint = stderr(&output);
+    assert!(hint.contains("1970-01-01T00:16:40Z") && hint.contains("--now latest"), "{hint}");
+    for now in ["latest", "1120", "1970-01-01T00:18:40Z"] {
+        let rows = quiet(&["query", "--cache", &cache, "--now", now, "--list", sql]);
+        assert_eq!(rows, "tuple\n192.0.2.1::443\n", "{now}");
+    }
+    let error = failure(&["query", "--cache", &cache, "--now", "soon", sql]);
+    assert!(error.contains("'soon' is not a time"), "{error}");
+}
+
+#[test]
+fn bad_statements_and_caches_are_one_clear_sentence() {
+    let folder = folder(&[("j", JOURNAL)]);
+    let journal = path(&folder, "j");
+    for (sql, said) in [
+        ("SELECT nonsense FROM beacon_candidates", "no such column: nonsense"),
+        ("SELEC 1", "near \"SELEC\": syntax error"),
+        ("SELECT * FROM beacon_candidates WHERE hours = 'x'", "hours = 'x' is not possible"),
+        (" ", "there is no statement"),
+    ] {
+        let error = failure(&["query", "--journal", &journal, sql]);
+        assert!(error.contains(said) && error.lines().count() == 1, "{error}");
+    }
+    let error = failure(&["query", "--cache", &path(&folder, "none"), "SELECT 1"]);
+    assert!(error.contains("there is no cache at"), "{error}");
+    let error = failure(&["query", "--cache", &journal, "SELECT 1"]);
+    assert!(error.contains("is no cache of beacon_candidates"), "{error}");
+    let error = failure(&["import", "--cache", &journal, &journal]);
+    assert!(error.contains("is no cache of beacon_candidates"), "{error}");
+    assert_eq!(fs::read(Path::new(&journal)).unwrap(), JOURNAL);
+    assert_eq!(
+        run(&["query", "--cache", "a", "--journal", "b", "SELECT 1"]).status.code(),
+        Some(2)
+    );
+}
+
+/// An import that is killed outright, with batches committed and others not.
+#[cfg(unix)]
+#[test]
+fn a_killed_import_can_be_run_again() {
+    let folder = folder(&[]);
+    let cache = path(&folder, "cache.sqlite");
+    let lines = 400_000;
+    let line = |index: usize| {
+        let (time, port) = (1000 + index / 7, 400 + index % 5);
+        format!("{time},192.0.2.1,{port}\n")
+    };
+    let header = "time,destination,destinationport\n".to_owned();
+    let journal: String = std::iter::once(header).chain((0..lines).map(line)).collect();
+    let file = path(&folder, "j.csv");
+    fs::write(&file, &journal).unwrap();
+
+    // Fed by hand, so that it cannot finish before it is killed.
+    let mut child = command(&["import", "--cache", &cache, "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let last_line = journal.trim_end().rfind('\n').unwrap();
+    stdin.write_all(&journal.as_bytes()[..last_line]).unwrap();
+    let count = || {
+        let reader = beacon_candidates::cache::Reader::open(Path::new(&cache)).ok()?;
+        reader.totals().ok().map(|totals| totals.connections).filter(|count| *count > 0)
+    };
+    let committed = loop {
+        match count() {
+            Some(count) => break count,
+            None => std::thread::sleep(std::time::Duration::from_millis(20)),
+        }
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(committed < lines as u64);
+    for expected_new in [lines as u64 - committed, 0] {
+        let report = quiet(&["import", "--cache", &cache, &file]);
+        assert!(
+            report.contains(&format!("{lines} connections read, {expected_new} new")),
+            "{report}"
+        );
+    }
+}
