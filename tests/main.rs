@@ -1,5 +1,8 @@
 //! The integration tests: one binary, a module for each capability.
 
+// Clippy's allowance for tests does not reach the functions that tests share.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod cache;
 mod cli;
 mod documentation;

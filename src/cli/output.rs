@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 #[derive(Args)]
 #[group(multiple = false)]
 pub struct ModeArguments {
-    /// A table (default)
+    /// A table (default); on a terminal that is too narrow for it, as --line
     #[arg(long)]
     table: bool,
     /// A JSON array of objects, all values as text
@@ -89,15 +89,21 @@ pub fn text(value: ValueRef<'_>) -> String {
 fn write_table(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::ASCII_FULL_CONDENSED);
-    let fits_terminal = std::io::stdout().is_terminal();
-    table.set_content_arrangement(match fits_terminal {
-        true => ContentArrangement::Dynamic,
-        false => ContentArrangement::Disabled,
-    });
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    if std::io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        let width = table.width().map_or(usize::MAX, usize::from);
+        if names.len() * LEAST_COLUMN_WIDTH > width {
+            return write_lines(out, names, rows);
+        }
+    }
     table.set_header(names);
     table.add_rows(rows.iter().map(|row| row.iter().map(|value| printable(value))));
     writeln!(out, "{table}")
 }
+
+/// A table with narrower columns than this, borders included, cannot be read.
+const LEAST_COLUMN_WIDTH: usize = 9;
 
 /// What comes from a journal must not steer the terminal.
 fn printable(value: &str) -> String {

@@ -90,6 +90,14 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
         self.sink.rejected(Rejection { line: self.line, reason: reason.to_string() });
     }
 
+    /// Rejects a line that does not parse as JSON. Its number is told already; serde_json would
+    /// call every line the first.
+    pub(super) fn reject_json(&mut self, expected: &str, error: &serde_json::Error) {
+        let problem = error.to_string();
+        let problem = problem.split(" at line 1 ").next().unwrap_or_default();
+        self.reject(format_args!("not {expected}: {problem} at column {}", error.column()));
+    }
+
     pub(super) fn has_read_anything(&self) -> bool {
         self.line > 0
     }

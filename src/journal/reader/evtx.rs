@@ -8,6 +8,10 @@ use super::delivery::{Delivery, JournalSink};
 use super::sysmon::Event;
 use super::{Source, Stop};
 
+/// Bytes of a file's header, and of each of the chunks that follow it.
+const FILE_HEADER: u64 = 4 << 10;
+const CHUNK: u64 = 64 << 10;
+
 pub(super) fn read<S: JournalSink>(
     source: Source,
     to: &mut Delivery<'_, S>,
@@ -16,7 +20,12 @@ pub(super) fn read<S: JournalSink>(
         Stop::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string()))
     };
     let settings = ParserSettings::new().separate_json_attributes(true).indent(false);
-    let file = source.into_seekable().map_err(Stop::Io)?;
+    let (file, mut cut_short) = source.into_seekable().map_err(Stop::Io)?;
+    let length = file.metadata().map_err(Stop::Io)?.len();
+    if cut_short.is_none() && length.checked_rem(CHUNK) != Some(FILE_HEADER) {
+        let problem = "the file ends within a chunk";
+        cut_short = Some(std::io::Error::new(std::io::ErrorKind::UnexpectedEof, problem));
+    }
     let mut parser = EvtxParser::from_read_seek(std::io::BufReader::new(file))
         .map_err(invalid)?
         .with_configuration(settings);
@@ -37,5 +46,5 @@ pub(super) fn read<S: JournalSink>(
             }
         }
     }
-    Ok(())
+    cut_short.map_or(Ok(()), |error| Err(Stop::Io(error)))
 }

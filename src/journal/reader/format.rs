@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
 use super::{journal, osquery_log, sysmon, zeek};
@@ -87,34 +88,57 @@ impl Format {
             let names = journal::are_column_names(first.split(','));
             return if names { Ok(Format::JournalCsv) } else { Err(String::new()) };
         }
-        let objects = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        objects
-            .filter_map(|object| Format::of_json_object(&object))
-            .next()
-            .ok_or_else(|| " (it is JSON, but no line has the fields of a connection)".to_owned())
+        let format = text.lines().find_map(Format::of_json_line);
+        format.ok_or_else(|| " (it is JSON, but no line has the fields of a connection)".to_owned())
     }
 
     fn of_zeek_header(text: &str) -> Result<Format, String> {
         match zeek::log_path(text) {
-            Some("conn") => Ok(Format::ZeekTsv),
+            Some(path) if path == "conn" => Ok(Format::ZeekTsv),
             Some(other) => Err(format!(" (it is Zeek's {other}.log: give conn.log)")),
             None => Err(String::new()),
         }
     }
 
-    fn of_json_object(object: &Value) -> Option<Format> {
-        let fields = object.as_object()?;
-        if zeek::is_conn_record(fields) {
+    fn of_json_line(line: &str) -> Option<Format> {
+        let Names(names) = serde_json::from_str(line).ok()?;
+        if zeek::is_conn_record(&names) {
             Some(Format::ZeekJson)
-        } else if sysmon::Event::of(object).is_some() {
-            Some(Format::SysmonJson)
-        } else if osquery_log::is_result(fields) {
+        } else if osquery_log::is_result(&names) {
             Some(Format::OsqueryLog)
-        } else if journal::are_column_names(fields.keys().map(String::as_str)) {
+        } else if journal::are_column_names(names.iter().map(String::as_str)) {
             Some(Format::JournalJson)
         } else {
-            None
+            let object: Value = serde_json::from_str(line).ok()?;
+            sysmon::Event::of(&object).map(|_| Format::SysmonJson)
         }
+    }
+}
+
+/// The names of an object's fields, without their values, of which there may be megabytes.
+struct Names(Vec<String>);
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NamesVisitor;
+
+        impl<'de> Visitor<'de> for NamesVisitor {
+            type Value = Names;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Names, A::Error> {
+                let mut names = Vec::new();
+                while let Some((name, IgnoredAny)) = map.next_entry()? {
+                    names.push(name);
+                }
+                Ok(Names(names))
+            }
+        }
+
+        deserializer.deserialize_map(NamesVisitor)
     }
 }
 

@@ -3,15 +3,14 @@
 //! The format is described in docs/journal-formats.md; the Sophos spellings are in `sophos`.
 
 use std::fmt;
-use std::io::BufRead;
 
 use csv::ByteRecord;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::Stop;
 use super::delivery::{Delivery, JournalSink};
 use super::field::{Field, FieldError};
 use super::sophos;
+use super::{Source, Stop};
 use crate::journal::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, normalise};
 
 /// A column of the journal.
@@ -158,7 +157,7 @@ pub(super) fn read_line<S: JournalSink>(
     match serde_json::from_str::<Row<'_>>(line) {
         Ok(row) => row.deliver(to),
         Err(problem) => {
-            to.reject(format_args!("not a JSON object: {problem}"));
+            to.reject_json("a JSON object", &problem);
             Ok(())
         }
     }
@@ -215,22 +214,27 @@ impl<'de> Deserialize<'de> for Name {
 }
 
 /// A CSV journal.
-pub(super) struct Csv<R> {
-    reader: csv::Reader<R>,
+pub(super) struct Csv {
+    reader: csv::Reader<Source>,
     /// By position; `None` for columns that are not ours.
     columns: Vec<Option<Column>>,
+    /// Whether the reader has counted the line end of a record that it just read: it takes \r for
+    /// the end, and the \n of \r\n for the next record's.
+    counts_line_end: bool,
 }
 
-impl<R: BufRead> Csv<R> {
+impl Csv {
     /// Reads the header; the error says what is missing from it.
-    pub(super) fn new(source: R) -> Result<Csv<R>, String> {
+    pub(super) fn new(source: Source) -> Result<Csv, String> {
+        let first_line = source.peek().split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let counts_line_end = !first_line.ends_with(b"\r");
         let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(source);
         let header =
             reader.headers().map_err(|error| format!("its header cannot be read: {error}"))?;
         let columns: Vec<_> = header.iter().map(Column::named).collect();
         let known: Vec<_> = columns.iter().flatten().copied().collect();
         match missing_column(&known) {
-            None => Ok(Csv { reader, columns }),
+            None => Ok(Csv { reader, columns, counts_line_end }),
             Some(missing) => Err(format!("its header has no column '{missing}'")),
         }
     }
@@ -251,9 +255,18 @@ impl<R: BufRead> Csv<R> {
                     }));
                 }
             }
-            to.at_line(record.position().map_or(0, csv::Position::line));
+            to.at_line(self.line_of(&record));
             self.read_record(&record, to).map_err(Stop::Sink)?;
         }
+    }
+
+    /// The line where the record just read begins. The record's own position is where the one
+    /// before it ended, blank lines not yet passed.
+    fn line_of(&self, record: &ByteRecord) -> u64 {
+        let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+        let after = self.reader.position().line();
+        let first = after.saturating_sub(within + u64::from(self.counts_line_end));
+        first.max(record.position().map_or(0, csv::Position::line))
     }
 
     fn read_record<S: JournalSink>(

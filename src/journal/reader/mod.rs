@@ -65,7 +65,7 @@ pub enum ReadError<E> {
 
 /// Reads `source` to its end, as `family` or, if `None`, as what its content looks like.
 pub fn read<S: JournalSink>(
-    source: Source,
+    mut source: Source,
     family: Option<Family>,
     sink: &mut S,
 ) -> Result<Summary, ReadError<S::Error>> {
@@ -73,8 +73,15 @@ pub fn read<S: JournalSink>(
     let io_error = |source| ReadError::Io { name: name.clone(), source };
     let format = match family {
         Some(family) => Format::within(family, source.peek()),
-        None => Format::detect(source.peek())
-            .map_err(|hint| ReadError::UnknownFormat { name: name.clone(), hint })?,
+        None => match Format::detect(source.peek()) {
+            Ok(format) => format,
+            Err(hint) => {
+                return Err(match source.take_early_error() {
+                    Some(error) => io_error(error),
+                    None => ReadError::UnknownFormat { name, hint },
+                });
+            }
+        },
     };
     log::debug!("{name}: reading as {format}");
     let mut delivery = Delivery::new(sink, format);

@@ -10,7 +10,6 @@ use std::marker::PhantomData;
 use serde::Deserialize;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{Deserializer, SeqAccess, Visitor};
-use serde_json::{Map, Value};
 
 use super::delivery::{Delivery, JournalSink};
 use super::field::{Field, FieldError};
@@ -23,8 +22,6 @@ use crate::journal::{
 struct ResultLine<'a> {
     #[serde(borrow, default, rename = "hostIdentifier")]
     host: Field<'a>,
-    #[serde(borrow, default, rename = "unixTime")]
-    unix_time: Field<'a>,
     #[serde(borrow, default)]
     action: Field<'a>,
     #[serde(borrow, default)]
@@ -80,6 +77,9 @@ struct EventRow<'a> {
     cmdline: Option<Field<'a>>,
     #[serde(borrow)]
     action: Field<'a>,
+    /// What `bpf_socket_events` has in place of an action.
+    #[serde(borrow)]
+    syscall: Field<'a>,
     #[serde(borrow)]
     status: Field<'a>,
     #[serde(borrow)]
@@ -90,10 +90,10 @@ struct EventRow<'a> {
     remote_port: Field<'a>,
 }
 
-/// Whether a JSON object is a line of a result log.
-pub(super) fn is_result(object: &Map<String, Value>) -> bool {
-    object.contains_key("hostIdentifier")
-        && ["columns", "snapshot", "diffResults"].iter().any(|name| object.contains_key(*name))
+/// Whether a JSON object with these fields is a line of a result log.
+pub(super) fn is_result(fields: &[String]) -> bool {
+    let has = |name: &&str| fields.iter().any(|field| field == name);
+    has(&"hostIdentifier") && ["columns", "snapshot", "diffResults"].iter().any(has)
 }
 
 /// One line of the log.
@@ -104,7 +104,7 @@ pub(super) fn read_line<S: JournalSink>(
     let result: ResultLine<'_> = match serde_json::from_str(line) {
         Ok(result) => result,
         Err(problem) => {
-            to.reject(format_args!("not a line of osquery's result log: {problem}"));
+            to.reject_json("a line of osquery's result log", &problem);
             return Ok(());
         }
     };
@@ -115,7 +115,7 @@ pub(super) fn read_line<S: JournalSink>(
     let host = result.host.text();
     for row in result.columns.iter().chain(&result.snapshot).chain(&result.batch.added) {
         let outcome = if row.remote_address.is_some() {
-            row.deliver_connection(&host, &result.unix_time, to)
+            row.deliver_connection(&host, to)
         } else if row.cmdline.is_some() && !row.pid.is_empty() {
             row.deliver_process(&host, to)
         } else {
@@ -134,10 +134,15 @@ impl EventRow<'_> {
     fn deliver_connection<S: JournalSink>(
         &self,
         host: &str,
-        unix_time: &Field<'_>,
         to: &mut Delivery<'_, S>,
     ) -> Result<Result<(), S::Error>, FieldError> {
-        if !matches!(&*self.action.text(), "" | "connect") {
+        let Some(time_ms) = self.time.time_ms("time")? else {
+            // process_open_sockets, say: what is open each time it is asked is no connection made.
+            to.skip("sockets without a time");
+            return Ok(Ok(()));
+        };
+        let is_connect = |action: &Field<'_>| matches!(&*action.text(), "" | "connect");
+        if !is_connect(&self.action) || !is_connect(&self.syscall) {
             to.skip("not a connect");
             return Ok(Ok(()));
         }
@@ -151,12 +156,9 @@ impl EventRow<'_> {
             to.skip("no remote address (not an IP socket)");
             return Ok(Ok(()));
         }
-        let time_ms = match self.time.time_ms("time")? {
-            Some(time_ms) => time_ms,
-            None => unix_time.time_ms("unixTime")?.ok_or(FieldError::Missing("time"))?,
-        };
         let port = self.remote_port.count("remote_port", u16::MAX.into())?;
         let eid = self.eid.text();
+        let cmdline = self.cmdline.as_ref().map(Field::text).unwrap_or_default();
         Ok(to.connection(&ConnectionEvent {
             time_ms,
             host,
@@ -164,7 +166,7 @@ impl EventRow<'_> {
                 pathname: &self.path.text(),
                 pid: self.pid.pid()?,
                 start: None,
-                cmdline: "",
+                cmdline: &cmdline,
             },
             destination: &destination,
             port: port.unwrap_or(0) as u16,

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::lines::LONGEST_LINE;
+
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const ZSTD_MAGIC: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
@@ -62,7 +64,11 @@ impl Source {
             Some(_) => Box::new(BufReader::with_capacity(BUFFER, zstd::Decoder::with_buffer(raw)?)),
             None => Box::new(raw),
         };
-        let (mut head, head_error) = read_ahead(&mut rest, HEAD);
+        let (mut head, mut head_error) = read_ahead(&mut rest, HEAD);
+        if head_error.is_none() && head.starts_with(b"{") && !head.contains(&b'\n') {
+            // A batch of osquery's, say; what it is may stand at its end.
+            head_error = (&mut rest).take(LONGEST_LINE).read_until(b'\n', &mut head).err();
+        }
         if head.starts_with(BYTE_ORDER_MARK) {
             head.drain(..BYTE_ORDER_MARK.len());
         }
@@ -75,23 +81,30 @@ impl Source {
         &self.name
     }
 
-    /// The first bytes (64 KiB, or all of a shorter journal), without consuming them.
+    /// The first bytes (64 KiB, a longer first line, or all of a shorter journal), without
+    /// consuming them.
     pub(super) fn peek(&self) -> &[u8] {
         self.head.get_ref()
     }
 
-    /// The bytes as a file that can seek: the journal's own, or a temporary copy of them.
-    pub(super) fn into_seekable(mut self) -> Result<File> {
-        let mut file = match self.seekable.take() {
-            Some(file) => file,
+    /// The error that ended the bytes of [`Source::peek`] early.
+    pub(super) fn take_early_error(&mut self) -> Option<Error> {
+        self.head_error.take()
+    }
+
+    /// The bytes as a file that can seek: the journal's own, or a temporary copy of them; and the
+    /// error that ended the copy early, if one did.
+    pub(super) fn into_seekable(mut self) -> Result<(File, Option<Error>)> {
+        let (mut file, error) = match self.seekable.take() {
+            Some(file) => (file, None),
             None => {
                 let mut copy = tempfile::tempfile()?;
-                std::io::copy(&mut self, &mut copy)?;
-                copy
+                let error = std::io::copy(&mut self, &mut copy).err();
+                (copy, error)
             }
         };
         file.seek(SeekFrom::Start(0))?;
-        Ok(file)
+        Ok((file, error))
     }
 }
 

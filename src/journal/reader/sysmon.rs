@@ -201,7 +201,7 @@ pub(super) fn read_line<S: JournalSink>(
             }
         },
         Err(problem) => {
-            to.reject(format_args!("not a JSON object: {problem}"));
+            to.reject_json("a JSON object", &problem);
             Ok(())
         }
     }

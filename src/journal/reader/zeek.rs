@@ -4,11 +4,13 @@
 //! originate, and ICMP, are skipped.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
 
 use super::delivery::{Delivery, JournalSink};
 use super::field::{Field, FieldError};
 use crate::journal::{ConnectionEvent, Process, Protocol, normalise, record_id};
+
+/// Zeek's name of the log.
+const CONN: &str = "conn";
 
 /// The fields of a row that we read. Some shippers write `_` for the dots, which upset databases.
 #[derive(Default, Deserialize)]
@@ -32,6 +34,9 @@ struct Connection<'a> {
     orig_ip_bytes: Field<'a>,
     #[serde(borrow)]
     resp_ip_bytes: Field<'a>,
+    /// The log that a row is of, where several share a stream.
+    #[serde(borrow, rename = "_path")]
+    log: Field<'a>,
 }
 
 impl<'a> Connection<'a> {
@@ -51,6 +56,10 @@ impl<'a> Connection<'a> {
     }
 
     fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
+        if !matches!(&*self.log.text(), "" | CONN) {
+            to.skip("of another log of Zeek's");
+            return Ok(());
+        }
         let protocol = self.proto.text();
         if protocol == "icmp" {
             to.skip("ICMP");
@@ -96,10 +105,13 @@ impl<'a> Connection<'a> {
     }
 }
 
-/// Whether a JSON object is a row of conn.log.
-pub(super) fn is_conn_record(object: &Map<String, Value>) -> bool {
-    ["id.resp_h", "id_resp_h"].iter().any(|name| object.contains_key(*name))
-        && ["ts", "uid", "proto"].iter().all(|name| object.contains_key(*name))
+/// Whether a JSON object with these fields is a row of conn.log: other logs have the address
+/// fields too, but only this one says what became of the connection.
+pub(super) fn is_conn_record(fields: &[String]) -> bool {
+    let has = |name: &&str| fields.iter().any(|field| field == name);
+    ["id.resp_h", "id_resp_h"].iter().any(has)
+        && ["ts", "proto"].iter().all(has)
+        && ["conn_state", "orig_ip_bytes", "orig_pkts"].iter().any(has)
 }
 
 /// One line of JSON.
@@ -110,23 +122,24 @@ pub(super) fn read_json_line<S: JournalSink>(
     match serde_json::from_str::<Connection<'_>>(line) {
         Ok(connection) => connection.deliver(to),
         Err(problem) => {
-            to.reject(format_args!("not a row of conn.log: {problem}"));
+            to.reject_json("a row of conn.log", &problem);
             Ok(())
         }
     }
 }
 
-/// The name of the log that a tab-separated header announces; "conn" where it names none but
-/// has conn.log's fields.
-pub(super) fn log_path(head: &str) -> Option<&str> {
-    let header = || head.lines().take_while(|line| line.starts_with('#'));
-    if let Some(path) = header().find_map(|line| line.strip_prefix("#path")) {
-        return Some(path.trim());
+/// The name of the log that the header lines at the start of a tab-separated one announce; "conn"
+/// where they name none but conn.log's fields.
+pub(super) fn log_path(head: &str) -> Option<String> {
+    let mut log = Tsv::default();
+    for header in head.lines().map_while(|line| line.strip_prefix('#')) {
+        log.read_header(header);
     }
-    header()
-        .filter(|line| line.starts_with("#fields"))
-        .any(|line| line.contains("id.resp_h") && line.contains("proto"))
-        .then_some("conn")
+    let has = |name: &str| log.fields.iter().any(|field| field == name);
+    match log.path {
+        Some(path) => Some(path),
+        None => (has("id.resp_h") && has("proto")).then(|| CONN.to_owned()),
+    }
 }
 
 /// The state of a tab-separated log: what its header lines said, which may come anew mid-file
@@ -135,6 +148,7 @@ pub(super) struct Tsv {
     separator: String,
     unset_field: String,
     empty_field: String,
+    path: Option<String>,
     fields: Vec<String>,
 }
 
@@ -144,6 +158,7 @@ impl Default for Tsv {
             separator: "\t".to_owned(),
             unset_field: "-".to_owned(),
             empty_field: "(empty)".to_owned(),
+            path: None,
             fields: Vec::new(),
         }
     }
@@ -157,6 +172,10 @@ impl Tsv {
     ) -> Result<(), S::Error> {
         if let Some(header) = line.strip_prefix('#') {
             self.read_header(header);
+            return Ok(());
+        }
+        if self.path.as_deref().is_some_and(|path| path != CONN) {
+            to.skip("of another log of Zeek's");
             return Ok(());
         }
         if self.fields.is_empty() {
@@ -189,10 +208,11 @@ impl Tsv {
             self.separator = unescape(separator);
             return;
         }
-        let mut values = header.split(self.separator.as_str());
+        let mut values = header.trim_end().split(self.separator.as_str());
         match values.next() {
             Some("unset_field") => self.unset_field = values.next().unwrap_or("-").to_owned(),
             Some("empty_field") => self.empty_field = values.next().unwrap_or_default().to_owned(),
+            Some("path") => self.path = values.next().map(|path| path.trim().to_owned()),
             Some("fields") => self.fields = values.map(str::to_owned).collect(),
             _ => {}
         }
@@ -233,8 +253,8 @@ mod tests {
 
     #[test]
     fn the_header_tells_the_log() {
-        assert_eq!(log_path("#separator \\x09\n#path\tdns\n"), Some("dns"));
-        assert_eq!(log_path("#fields\tts\tid.resp_h\tproto\n"), Some("conn"));
+        assert_eq!(log_path("#separator \\x7c\n#path|dns\n").as_deref(), Some("dns"));
+        assert_eq!(log_path("#fields\tts\tid.resp_h\tproto\n").as_deref(), Some("conn"));
         assert_eq!(log_path("# a comment\n"), None);
     }
 }
