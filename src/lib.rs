@@ -14,7 +14,7 @@
 //! * [`cache`]: one SQLite file that keeps them, in compressed blocks per group.
 //! * [`beacon`]: the maths of rhythm, without I/O and without a clock.
 //! * [`table`]: columns, parameters and rows, independent of who serves them.
-//! * [`host`]: who serves them; so far an SQLite of our own that behaves as osquery does.
+//! * [`host`]: who serves them: osquery, or an SQLite of our own that behaves as osquery does.
 //!
 //! Beside the street, [`simulation`] makes journals with known implants, to try and to measure.
 

@@ -8,7 +8,7 @@ mod cli;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    let level = if arguments.verbose { "debug" } else { "warn" };
+    let level = arguments.log_level();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
         .format_target(false)
         .init();

@@ -8,6 +8,8 @@ mod cli;
 mod documentation;
 mod evtx_file;
 mod oracle;
+#[cfg(unix)]
+mod osquery_peer;
 mod random_journal;
 mod readers;
 mod support;

@@ -72,7 +72,7 @@ impl TestCache {
 
     /// The rows of a query at `now_ms`, each value as `--json` would write it.
     pub fn query(&self, now_ms: i64, sql: &str) -> Result<Vec<Vec<String>>, String> {
-        let tables = Arc::new(Tables::new(self.reader()));
+        let tables = Arc::new(Tables::new(self.path()));
         let connection = embedded::open(&tables, now_ms).unwrap();
         let mut statement = connection.prepare(sql).map_err(|error| error.to_string())?;
         let columns = statement.column_count();

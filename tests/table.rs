@@ -170,7 +170,7 @@ fn bad_parameters_are_errors_that_say_which_and_why() {
         assert!(error.contains(said), "{condition}: {error}");
     }
     // SQLite itself sees that hours = 24 AND hours = 48 cannot be; another host may not.
-    let tables = Tables::new(cache.reader());
+    let tables = Tables::new(cache.path());
     let constraints = ["24", "48"].map(|value| equal("hours", value)).to_vec();
     let twice = tables.generate(Table::BeaconCandidates, &QueryContext { constraints }, NOW_MS);
     let error = twice.unwrap_err().to_string();
@@ -353,7 +353,7 @@ fn status_tells_of_sources_cache_and_the_last_query() {
         ]
     );
     // Of the last query, and what row_limit kept from it.
-    let tables = Tables::new(cache.reader());
+    let tables = Tables::new(cache.path());
     let context =
         QueryContext { constraints: vec![equal("include_all", "1"), equal("row_limit", "3")] };
     tables.generate(Table::BeaconCandidates, &context, NOW_MS).unwrap();

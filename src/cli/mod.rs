@@ -1,5 +1,6 @@
 //! The front door: arguments, and one file for each verb. What the verbs do lives in the library.
 
+mod extension;
 mod import;
 mod output;
 mod query;
@@ -9,21 +10,32 @@ mod status;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use beacon_candidates::cache;
 use clap::{Parser, Subcommand};
 
 /// Which process talks to which address on a rhythm?
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    override_usage = USAGE,
+    after_help = EXAMPLES
+)]
 pub struct Arguments {
     /// Say more on standard error: every rejected line, and what is being done
     #[arg(long, short, global = true)]
     pub verbose: bool,
 
     #[command(subcommand)]
-    verb: Verb,
+    verb: Option<Verb>,
+
+    #[command(flatten)]
+    extension: extension::Extension,
 }
+
+const USAGE: &str = "beacon_candidates [-v] <COMMAND>
+       beacon_candidates --socket <PATH> [OPTIONS]";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,13 +59,25 @@ enum Verb {
 }
 
 impl Arguments {
+    /// What to log by default: an extension tells of every change of its state.
+    pub fn log_level(&self) -> &'static str {
+        match (self.verbose, &self.extension.socket) {
+            (true, _) => "debug",
+            (false, Some(_)) => "info",
+            (false, None) => "warn",
+        }
+    }
+
     /// Runs the verb.
     pub fn run(self) -> Result<ExitCode> {
-        match self.verb {
-            Verb::Query(query) => query.run(self.verbose),
-            Verb::Import(import) => import.run(self.verbose),
-            Verb::Status(status) => status.run(),
-            Verb::Simulate(simulate) => simulate.run(),
+        match (self.verb, self.extension.socket.clone()) {
+            (Some(_), Some(_)) => bail!("--socket runs an extension of osquery: give no command"),
+            (Some(Verb::Query(query)), None) => query.run(self.verbose),
+            (Some(Verb::Import(import)), None) => import.run(self.verbose),
+            (Some(Verb::Status(status)), None) => status.run(),
+            (Some(Verb::Simulate(simulate)), None) => simulate.run(),
+            (None, Some(socket)) => self.extension.run(socket),
+            (None, None) => bail!("say what to do: see --help"),
         }
     }
 }

@@ -77,10 +77,9 @@ impl Query {
             fill_temporary(&path, &self.journal, verbose)?;
             (path, Some("latest".to_owned()))
         };
-        let reader = Reader::open(&path)?;
-        let totals = reader.totals()?;
+        let totals = Reader::open(&path)?.totals()?;
         let now_ms = now_ms(self.now.or(default_now).as_deref(), &totals)?;
-        let tables = Arc::new(Tables::new(reader));
+        let tables = Arc::new(Tables::new(path));
         let connection = embedded::open(&tables, now_ms)?;
         run_statements(&connection, &sql, self.mode.mode())?;
         if tables.last_window_was_empty() {

@@ -1,3 +1,5 @@
 //! The hosts that serve the tables: osquery, and an SQLite of our own with the same behaviour.
 
 pub mod embedded;
+#[cfg(unix)] // osquery-rust-ng knows no named pipes
+pub mod osquery;

@@ -1,5 +1,6 @@
 //! The tables over one cache, and what the last query cost.
 
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -10,9 +11,10 @@ use super::{
 };
 use crate::cache::Reader;
 
-/// The tables over the cache that a reader reads.
+/// The tables over one cache. The file is opened for each query: the writer may have moved a
+/// damaged one aside since.
 pub struct Tables {
-    reader: Mutex<Reader>,
+    cache: PathBuf,
     last_query: Mutex<Option<LastQuery>>,
 }
 
@@ -34,9 +36,9 @@ pub(super) struct LastQuery {
 }
 
 impl Tables {
-    /// The tables over the cache of `reader`.
-    pub fn new(reader: Reader) -> Tables {
-        Tables { reader: Mutex::new(reader), last_query: Mutex::new(None) }
+    /// The tables over the cache at `cache`.
+    pub fn new(cache: PathBuf) -> Tables {
+        Tables { cache, last_query: Mutex::new(None) }
     }
 
     /// Whether the last query's window held no connection at all, of any group.
@@ -54,7 +56,7 @@ impl Tables {
     ) -> Result<Vec<Row>, TableError> {
         let started = Instant::now();
         let last_query = *locked(&self.last_query);
-        let answer = locked(&self.reader).snapshot(|reader| match table {
+        let answer = Reader::open(&self.cache)?.snapshot(|reader| match table {
             Table::BeaconCandidates => beacon_candidates::generate(reader, context, now_ms),
             Table::BeaconConnections => beacon_connections::generate(reader, context, now_ms),
             Table::BeaconStatus => beacon_status::generate(reader, last_query, now_ms),

@@ -1,0 +1,50 @@
+//! No verb: run as an extension of osquery.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+
+#[derive(Args)]
+#[command(next_help_heading = "As an extension of osquery")]
+pub struct Extension {
+    /// osquery's extension socket
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+
+    /// How long to wait for the socket
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, requires = "socket")]
+    timeout: u64,
+
+    /// How often to check that osquery has us registered
+    #[arg(long, value_name = "SECONDS", default_value_t = 3, requires = "socket")]
+    interval: u64,
+
+    /// The cache that queries read [default: the system's for root, else the user's own]
+    #[arg(long, value_name = "PATH", requires = "socket")]
+    cache: Option<PathBuf>,
+}
+
+impl Extension {
+    #[cfg(unix)]
+    pub fn run(self, socket: PathBuf) -> Result<ExitCode> {
+        use std::time::Duration;
+
+        use beacon_candidates::host::osquery::{Options, run};
+
+        run(&Options {
+            socket,
+            timeout: Duration::from_secs(self.timeout),
+            interval: Duration::from_secs(self.interval.max(1)),
+            cache: super::cache_path(self.cache)?,
+            answers_kept_for: Duration::from_secs(10),
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    #[cfg(not(unix))]
+    pub fn run(self, _socket: PathBuf) -> Result<ExitCode> {
+        anyhow::bail!("extensions of osquery are supported on Linux and macOS only")
+    }
+}

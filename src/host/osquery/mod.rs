@@ -1,0 +1,15 @@
+//! osquery as a host: the tables as an extension of it, over Thrift on its extension socket.
+//!
+//! `wire` is how queries and rows are written there, `answers` keeps concurrent queries cheap,
+//! `extension` serves the tables, `manager` calls osquery, and `supervisor` keeps the two
+//! together for as long as osquery runs.
+
+mod answers;
+mod extension;
+mod manager;
+mod supervisor;
+
+mod wire;
+
+pub use manager::{Manager, ManagerError, Row};
+pub use supervisor::{Options, SupervisorError, run};

@@ -1,0 +1,124 @@
+//! Queries and rows as osquery writes them: a context in JSON one way, text the other.
+//!
+//! The context is what `TablePlugin::setRequestFromContext` makes
+//! (osquery/core/tables.cpp): `{"constraints":[{"name","list":[{"op","expr"}],"affinity"}],…}`.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+
+use crate::table::{Constraint, Operator, QueryContext, Row, Table, TableError, Tables, Value};
+
+/// A row as osquery takes it.
+pub(super) type TextRow = BTreeMap<String, String>;
+
+/// The constraints in a request's context. What cannot be understood asks for nothing: SQLite
+/// checks the rows again anyway.
+pub(super) fn parse_context(context: &str) -> QueryContext {
+    let context: Json = serde_json::from_str(context).unwrap_or_default();
+    let columns = context["constraints"].as_array().map_or(&[][..], Vec::as_slice);
+    let mut parsed = QueryContext::default();
+    for column in columns {
+        let Some(name) = column["name"].as_str() else {
+            continue;
+        };
+        // "list" is "" where there is no constraint.
+        for constraint in column["list"].as_array().map_or(&[][..], Vec::as_slice) {
+            let operator = match &constraint["op"] {
+                Json::String(operator) => operator.parse().ok(),
+                operator => operator.as_u64().and_then(|code| u8::try_from(code).ok()),
+            };
+            let value = match &constraint["expr"] {
+                Json::String(value) => value.clone(),
+                Json::Null => continue,
+                value => value.to_string(),
+            };
+            if let Some(operator) = operator {
+                parsed.constraints.push(Constraint {
+                    column: name.to_owned().into(),
+                    operator: Operator(operator),
+                    value,
+                });
+            }
+        }
+    }
+    parsed
+}
+
+/// The rows of `table` for `context` as text, each with its parameters exactly as given, or SQLite
+/// would drop it.
+pub(super) fn generate(
+    tables: &Tables,
+    table: Table,
+    context: &QueryContext,
+    now_ms: i64,
+) -> Result<Vec<TextRow>, TableError> {
+    let rows = tables.generate(table, context, now_ms)?;
+    let in_force = tables.echo(table, context, now_ms)?;
+    let parameters: Vec<_> = table
+        .parameters()
+        .iter()
+        .zip(&in_force)
+        .map(|(parameter, in_force)| {
+            let name = parameter.name();
+            let value = context.given(name).map_or_else(|| text(in_force), str::to_owned);
+            (name.to_owned(), value)
+        })
+        .collect();
+    let text_row = |row: Row| {
+        let names = table.visible_columns().iter().map(|column| column.name.to_owned());
+        names.zip(row.iter().map(text)).chain(parameters.iter().cloned()).collect()
+    };
+    Ok(rows.into_iter().map(text_row).collect())
+}
+
+/// NULL is '' on the wire. A DOUBLE has at most 4 decimals and no exponent, which osquery does not
+/// read.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Integer(number) => number.to_string(),
+        Value::Text(text) => text.clone(),
+        Value::Double(number) => {
+            let digits = format!("{number:.4}");
+            let short = digits.trim_end_matches('0');
+            if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn contexts_are_read_as_osquery_and_its_older_versions_write_them() {
+        let context = parse_context(
+            r#"{"constraints":[
+                {"name":"hours","list":[{"op":2,"expr":"48"}],"affinity":"DOUBLE"},
+                {"name":"tuple","list":[{"op":"65","expr":"%443"}],"affinity":"TEXT"},
+                {"name":"pathname","list":[{"op":73,"expr":"5"},{"op":70}],"affinity":"TEXT"},
+                {"name":"host","list":"","affinity":"TEXT"}],
+               "colsUsed":["hours"],"colsUsedBitset":18446744073709551615}"#,
+        );
+        let constraints: Vec<_> = context
+            .constraints
+            .iter()
+            .map(|each| (&*each.column, each.operator.0, each.value.as_str()))
+            .collect();
+        assert_eq!(constraints, [("hours", 2, "48"), ("tuple", 65, "%443"), ("pathname", 73, "5")]);
+        for nothing in ["", "{}", "[]", "{\"constraints\":\"\"}", "{\"constraints\":[{}]}"] {
+            assert_eq!(parse_context(nothing), QueryContext::default(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn doubles_have_no_exponent_and_at_most_four_decimals() {
+        for (number, expected) in
+            [(60.0, "60.0"), (0.1234, "0.1234"), (1e-9, "0.0"), (2.5e15, "2500000000000000.0")]
+        {
+            assert_eq!(text(&Value::Double(number)), expected);
+        }
+        assert_eq!(text(&Value::Null), "");
+    }
+}
