@@ -356,3 +356,112 @@ fn write_text_field(output: &mut dyn TOutputProtocol, id: i16, text: &str) -> th
     output.write_field_begin(&TFieldIdentifier::new("", TType::String, id))?;
     output.write_string(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A stream that answers with these bytes, whatever it is asked.
+    struct Answering(Cursor<Vec<u8>>);
+
+    impl Read for Answering {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Write for Answering {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn manager(answer: Vec<u8>) -> Manager<Answering> {
+        Manager::new(Answering(Cursor::new(answer)))
+    }
+
+    /// The reply to a first call of `query` with these rows of one column each.
+    fn reply(code: i32, message: &str, values: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut output = TBinaryOutputProtocol::new(&mut bytes, true);
+        let field = |kind, id| TFieldIdentifier::new("", kind, id);
+        output
+            .write_message_begin(&TMessageIdentifier::new("query", TMessageType::Reply, 1))
+            .unwrap();
+        output.write_field_begin(&field(TType::Struct, 0)).unwrap();
+        output.write_field_begin(&field(TType::Struct, 1)).unwrap();
+        output.write_field_begin(&field(TType::I32, 1)).unwrap();
+        output.write_i32(code).unwrap();
+        write_text_field(&mut output, 2, message).unwrap();
+        output.write_field_begin(&field(TType::I64, 3)).unwrap();
+        output.write_i64(7).unwrap();
+        output.write_field_stop().unwrap();
+        output.write_field_begin(&field(TType::List, 2)).unwrap();
+        let rows = i32::try_from(values.len()).unwrap();
+        output.write_list_begin(&TListIdentifier::new(TType::Map, rows)).unwrap();
+        for value in values {
+            output.write_map_begin(&TMapIdentifier::new(TType::String, TType::String, 1)).unwrap();
+            output.write_string("path").unwrap();
+            output.write_bytes(value).unwrap();
+        }
+        output.write_field_stop().unwrap();
+        output.write_field_stop().unwrap();
+        bytes
+    }
+
+    fn values(answer: Vec<u8>) -> Result<Vec<String>, ManagerError> {
+        let mut values = Vec::new();
+        manager(answer).query("SELECT 1", |row| values.extend(row.get("path").cloned()))?;
+        Ok(values)
+    }
+
+    #[test]
+    fn text_that_is_no_utf_8_does_not_block_the_rest() {
+        let rows: [&[u8]; 3] = [b"/usr/bin/caf\xe9", "/usr/bin/café".as_bytes(), b""];
+        let read = values(reply(0, "OK", &rows)).unwrap();
+        assert_eq!(read, ["/usr/bin/caf\u{fffd}", "/usr/bin/café", ""]);
+    }
+
+    #[test]
+    fn fifty_thousand_rows_are_handed_on_one_by_one() {
+        let rows = vec![&b"/bin/a"[..]; 50_000];
+        assert_eq!(values(reply(0, "OK", &rows)).unwrap().len(), 50_000);
+    }
+
+    #[test]
+    fn a_refusal_has_osquerys_words() {
+        let refused = values(reply(1, "no such table: x", &[])).unwrap_err();
+        assert_eq!(refused.to_string(), "osquery says: no such table: x");
+    }
+
+    #[test]
+    fn a_text_of_two_gigabytes_is_refused_and_not_waited_for() {
+        let mut answer = reply(0, "OK", &[b"x"]);
+        let length_at = answer.len() - 2 - 1 - 4;
+        answer[length_at..length_at + 4].copy_from_slice(&i32::MAX.to_be_bytes());
+        let error = values(answer).unwrap_err();
+        assert!(matches!(error, ManagerError::Protocol(_)), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_answers_are_errors(
+            at in any::<prop::sample::Index>(), byte: u8, noise in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let mut answer = reply(0, "OK", &[b"/bin/a", b"/bin/b"]);
+            let at = at.index(answer.len());
+            answer[at] = byte;
+            let _ = values(answer.clone());
+            prop_assert!(values(answer[..at].to_vec()).is_err());
+            prop_assert!(values(noise).is_err());
+        }
+    }
+}
