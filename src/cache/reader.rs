@@ -29,6 +29,8 @@ pub struct Group {
     pub port: u16,
     /// Transport protocol.
     pub protocol: Protocol,
+    /// Its connections, in the window and outside.
+    pub connections: u64,
 }
 
 /// A process instance.
@@ -88,7 +90,8 @@ impl Reader {
     /// The groups that may have connections in `window`, by id.
     pub fn groups(&self, window: Window) -> Result<Vec<Group>, CacheError> {
         let mut select = self.database.prepare_cached(
-            "SELECT id, host, pathname, destination, port, protocol FROM connection_group
+            "SELECT id, host, pathname, destination, port, protocol, connections
+             FROM connection_group
              WHERE first_ms <= ?2 AND last_ms >= ?1 ORDER BY id",
         )?;
         let groups = select.query_map(params![window.since_ms, window.until_ms], |row| {
@@ -99,6 +102,7 @@ impl Reader {
                 destination: row.get(3)?,
                 port: row.get(4)?,
                 protocol: protocol_from_code(row.get(5)?),
+                connections: row.get(6)?,
             })
         })?;
         Ok(groups.collect::<Result<_, _>>()?)

@@ -42,7 +42,9 @@ pub(super) fn generate(
     let most_rows = parameters.most_rows();
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut found: u64 = 0;
-    selection.for_each_result(parameters.group_by, |selection, group| {
+    // Without an interval there is nothing for a detector to name.
+    let least = if parameters.include_all { 1 } else { 2 };
+    selection.for_each_result(parameters.group_by, least, |selection, group| {
         let candidate = candidate(selection, reader, &group, &parameters, &narrowing)?;
         if let Some(candidate) = candidate {
             found += 1;

@@ -145,10 +145,12 @@ impl<'r> Selection<'r> {
         Ok(scope)
     }
 
-    /// Puts the groups together as `group_by` says and hands them on, one after another.
+    /// Puts the groups together as `group_by` says and hands them on, one after another. Those
+    /// with fewer than `least` connections are passed over unread.
     pub(super) fn for_each_result(
         &mut self,
         group_by: GroupBy,
+        least: u64,
         mut take: impl FnMut(&mut Self, ResultGroup) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         let mut groups = std::mem::take(&mut self.groups);
@@ -159,6 +161,9 @@ impl<'r> Selection<'r> {
         };
         groups.sort_unstable_by_key(|group| (key(group), group.id));
         for members in groups.chunk_by(|a, b| key(a) == key(b)) {
+            if members.iter().map(|group| group.connections).sum::<u64>() < least {
+                continue;
+            }
             // One gathering a row: many only where instances are kept apart.
             let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
             for group in members {
