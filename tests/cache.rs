@@ -199,6 +199,25 @@ fn a_start_that_becomes_known_later_makes_one_instance_and_a_pid_used_again_two(
     assert_eq!(reused.import(journal).counts.added, 0);
 }
 
+/// Two lives of a pid, whose starts are learnt only after their connections: importing the
+/// connections again counted those of the second life twice.
+#[test]
+fn starts_learnt_later_do_not_make_old_connections_new() {
+    let line = |time: i64, start: &str| {
+        format!(
+            "{{\"time\":{time},\"pathname\":\"/bin/a\",\"pid\":1,{start}\"destination\":\"192.0.2.1\",\
+             \"destinationport\":443}}\n"
+        )
+    };
+    let start = |time: i64| format!("\"process_start_time\":{time},");
+    let unknown = [line(1000, ""), line(5000, "")].concat();
+    let known = [line(1000, &start(900)), line(5000, &start(4000))].concat();
+    let cache = TestCache::new();
+    for (journal, added) in [(&unknown, 2), (&known, 0), (&unknown, 0), (&known, 0)] {
+        assert_eq!(cache.import(journal.as_str()).counts.added, added);
+    }
+}
+
 #[test]
 fn windows_paths_group_whatever_their_case_and_show_as_last_written() {
     let cache = TestCache::new();
@@ -252,6 +271,43 @@ fn what_is_too_large_loses_its_oldest() {
     assert!(removed > 0 && kept.len() as u64 + removed == 240_000, "{removed} removed");
     assert!(kept.last() > Some(&(239_999 * 60_000)));
     assert!(fs::metadata(cache.path()).unwrap().len() <= 300 << 10);
+}
+
+/// Command lines outweighed the connections, and all of these went.
+#[test]
+fn a_cache_full_of_command_lines_keeps_its_connections() {
+    let cache = TestCache::new();
+    let retention = Retention { max_bytes: 2 << 20, ..Retention::default() };
+    let mut writer = Writer::open(&cache.path(), "a test", retention).unwrap();
+    let cmdline = "x".repeat(3000);
+    let journal: String = (0..2000)
+        .map(|index| {
+            format!(
+                "{{\"time\":{},\"pathname\":\"/bin/a\",\"pid\":{index},\"cmdline\":\"{cmdline}\",\
+                 \"destination\":\"192.0.2.{}\",\"destinationport\":443}}\n",
+                START_MS / 1000 + index,
+                index / 10,
+            )
+        })
+        .collect();
+    let counts = import_into(&mut writer, journal.into()).counts;
+    drop(writer);
+    let kept = 2000 - counts.removed;
+    assert_eq!(cache.value(LATER_MS, COUNT), kept.to_string());
+    assert!((100..700).contains(&kept), "{kept} kept");
+    assert!(fs::metadata(cache.path()).unwrap().len() <= 2 << 20);
+}
+
+#[test]
+fn a_pass_that_is_abandoned_leaves_nothing_to_the_next() {
+    let cache = TestCache::new();
+    let mut writer = cache.writer().with_batch(2);
+    import_without_end(&mut writer, &at([0, 1, 2, 3, 4]));
+    writer.abandon_pass().unwrap();
+    let next = import_into(&mut writer, at([4, 5]).into()).counts;
+    assert_eq!((next.added, next.duplicates), (2, 0));
+    let again = import_into(&mut writer, at([0, 1, 2, 3, 4, 5]).into()).counts;
+    assert_eq!((again.added, again.duplicates), (0, 6));
 }
 
 #[test]

@@ -3,16 +3,18 @@
 //! A journal may learn the start of a process only after its first connections; that makes one
 //! instance, not two. A pid that is used again makes two.
 
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, btree_map};
+
 use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
 
 use super::CacheError;
-use super::merge::Identity;
 use super::names::inserted_id;
 use crate::journal::{FileTime, Process};
 
-/// More processes than this are not kept in memory at once.
-const KEPT: usize = 50_000;
+/// More process instances than this are not kept in memory at once.
+const KEPT: usize = 100_000;
 /// Sources give starts and connections in whole seconds, and either a little late.
 const SLACK_MS: i64 = 2_000;
 
@@ -26,13 +28,10 @@ struct Key {
 
 struct Instance {
     id: u32,
-    start: Option<FileTime>,
     /// Row id of the pathname as its latest connection spells it.
     spelling: u32,
     /// Of its connections; `None` if it has none yet.
     seen_ms: Option<(i64, i64)>,
-    /// Learnt and not yet written.
-    new_cmdline: Option<Box<str>>,
     has_cmdline: bool,
     is_saved: bool,
 }
@@ -40,9 +39,14 @@ struct Instance {
 /// The process instances in use.
 #[derive(Default)]
 pub(super) struct Instances {
-    known: FxHashMap<Key, Vec<Instance>>,
-    identities: FxHashMap<u32, Identity>,
+    known: FxHashMap<Key, ByStart>,
+    /// How many there are in `known`.
+    count: usize,
+    pids: FxHashMap<u32, Option<u32>>,
 }
+
+/// The instances of a key by their start.
+type ByStart = BTreeMap<Option<FileTime>, Instance>;
 
 /// Row ids of a process's host and pathname.
 #[derive(Clone, Copy)]
@@ -103,36 +107,44 @@ impl Instances {
         connection: &Connection,
     ) -> Result<&mut Instance, CacheError> {
         let key = Key { host: place.host, pathname: place.pathname, pid: process.pid };
-        if self.known.len() >= KEPT && !self.known.contains_key(&key) {
+        if self.count >= KEPT && !self.known.contains_key(&key) {
             self.save(connection)?;
             self.known.clear();
-            self.identities.clear();
+            self.count = 0;
         }
         let instances = match self.known.entry(key) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(load(key, connection)?)
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let loaded = load(key, connection)?;
+                self.count += loaded.len();
+                entry.insert(loaded)
             }
         };
         // A start without a pid does not name an instance.
         let start = process.start.filter(|_| process.pid.is_some());
-        let index = match position(instances, start, time_ms) {
-            Some(index) => index,
-            None => {
-                instances.push(insert(key, place.spelling, start, connection)?);
-                instances.len() - 1
+        let known_start = match start_of(instances, start, time_ms) {
+            None => start,
+            Some(None) if start.is_some() => {
+                // Now it is known.
+                if let Some(instance) = instances.remove(&None) {
+                    instances.insert(start, Instance { is_saved: false, ..instance });
+                }
+                start
+            }
+            Some(known_start) => known_start,
+        };
+        let instance = match instances.entry(known_start) {
+            btree_map::Entry::Occupied(known) => known.into_mut(),
+            btree_map::Entry::Vacant(new) => {
+                self.count += 1;
+                new.insert(insert(key, place.spelling, known_start, connection)?)
             }
         };
-        let instance = &mut instances[index];
-        if instance.start.is_none() && start.is_some() {
-            instance.start = start;
-            instance.is_saved = false;
-            self.identities.remove(&instance.id);
-        }
         if !instance.has_cmdline && !process.cmdline.is_empty() {
-            instance.new_cmdline = Some(process.cmdline.into());
+            connection
+                .prepare_cached("UPDATE process_instance SET cmdline = ?2 WHERE id = ?1")?
+                .execute(params![instance.id, process.cmdline])?;
             instance.has_cmdline = true;
-            instance.is_saved = false;
         }
         Ok(instance)
     }
@@ -141,79 +153,71 @@ impl Instances {
     pub(super) fn save(&mut self, connection: &Connection) -> Result<(), CacheError> {
         let mut update = connection.prepare_cached(
             "UPDATE process_instance
-             SET start = ?2, spelling = ?3, first_ms = ?4, last_ms = ?5,
-                 cmdline = coalesce(?6, cmdline)
-             WHERE id = ?1",
+             SET start = ?2, spelling = ?3, first_ms = ?4, last_ms = ?5 WHERE id = ?1",
         )?;
-        for instance in self.known.values_mut().flatten().filter(|instance| !instance.is_saved) {
+        let instances = self.known.values_mut().flatten();
+        for (start, instance) in instances.filter(|(_, instance)| !instance.is_saved) {
             update.execute(params![
                 instance.id,
-                instance.start.map(FileTime::ticks),
+                start.map(FileTime::ticks),
                 instance.spelling,
                 instance.seen_ms.map(|(first, _)| first),
                 instance.seen_ms.map(|(_, last)| last),
-                instance.new_cmdline.take(),
             ])?;
             instance.is_saved = true;
         }
         Ok(())
     }
 
-    /// What tells the instance of this row id from others. Only after [`Instances::save`].
-    pub(super) fn identity(
+    /// The pid of the instance of this row id.
+    pub(super) fn pid(
         &mut self,
         id: u32,
         connection: &Connection,
-    ) -> Result<Identity, CacheError> {
-        if let Some(identity) = self.identities.get(&id) {
-            return Ok(*identity);
+    ) -> Result<Option<u32>, CacheError> {
+        if let Some(pid) = self.pids.get(&id) {
+            return Ok(*pid);
         }
-        let identity = connection
-            .prepare_cached("SELECT pid, start FROM process_instance WHERE id = ?1")?
-            .query_row([id], |row| {
-                let start: Option<i64> = row.get(1)?;
-                Ok(Identity { pid: row.get(0)?, start: start.map(FileTime::from_ticks) })
-            })?;
-        if self.identities.len() >= KEPT {
-            self.identities.clear();
+        let pid = connection
+            .prepare_cached("SELECT pid FROM process_instance WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))?;
+        if self.pids.len() >= KEPT {
+            self.pids.clear();
         }
-        self.identities.insert(id, identity);
-        Ok(identity)
+        self.pids.insert(id, pid);
+        Ok(pid)
     }
 }
 
-/// Which of `instances` a process with this start, seen at this time, is.
-fn position(
-    instances: &[Instance],
+/// The start under which `instances` has a process with this start, seen at this time.
+fn start_of(
+    instances: &ByStart,
     start: Option<FileTime>,
     time_ms: Option<i64>,
-) -> Option<usize> {
-    let of_unknown_start = || instances.iter().position(|instance| instance.start.is_none());
-    match start {
-        Some(start) => {
-            let same = instances.iter().position(|instance| instance.start == Some(start));
-            same.or_else(|| {
-                of_unknown_start().filter(|index| match instances[*index].seen_ms {
-                    // What connected before the start was another process with this pid.
-                    Some((first_ms, _)) => start.unix_ms() <= first_ms + SLACK_MS,
-                    None => true,
-                })
+) -> Option<Option<FileTime>> {
+    let of_unknown_start = || instances.get_key_value(&None);
+    let found = match start {
+        Some(_) => instances.get_key_value(&start).or_else(|| {
+            of_unknown_start().filter(|(_, instance)| match (instance.seen_ms, start) {
+                // What connected before the start was another process with this pid.
+                (Some((first_ms, _)), Some(start)) => start.unix_ms() <= first_ms + SLACK_MS,
+                _ => true,
             })
-        }
+        }),
         None => {
-            let had_started = |instance: &&Instance| match (instance.start, time_ms) {
-                (Some(start), Some(time_ms)) => start.unix_ms() <= time_ms + SLACK_MS,
-                (start, _) => start.is_some(),
+            let had_started = |start: &FileTime| match time_ms {
+                Some(time_ms) => start.unix_ms() <= time_ms + SLACK_MS,
+                None => true,
             };
-            let latest = instances.iter().filter(had_started).max_by_key(|found| found.start);
-            let latest = latest.map(|found| found.id);
-            let by_id = |id| instances.iter().position(|instance| instance.id == id);
-            latest.and_then(by_id).or_else(of_unknown_start)
+            let latest =
+                instances.iter().rev().find(|(start, _)| start.as_ref().is_some_and(had_started));
+            latest.or_else(of_unknown_start)
         }
-    }
+    };
+    found.map(|(start, _)| *start)
 }
 
-fn load(key: Key, connection: &Connection) -> Result<Vec<Instance>, CacheError> {
+fn load(key: Key, connection: &Connection) -> Result<ByStart, CacheError> {
     let mut select = connection.prepare_cached(
         "SELECT id, start, spelling, first_ms, last_ms, cmdline IS NOT NULL
          FROM process_instance WHERE host = ?1 AND pathname = ?2 AND pid IS ?3",
@@ -221,15 +225,14 @@ fn load(key: Key, connection: &Connection) -> Result<Vec<Instance>, CacheError> 
     let instances = select.query_map(params![key.host, key.pathname, key.pid], |row| {
         let start: Option<i64> = row.get(1)?;
         let (first_ms, last_ms): (Option<i64>, Option<i64>) = (row.get(3)?, row.get(4)?);
-        Ok(Instance {
+        let instance = Instance {
             id: row.get(0)?,
-            start: start.map(FileTime::from_ticks),
             spelling: row.get(2)?,
             seen_ms: first_ms.zip(last_ms),
-            new_cmdline: None,
             has_cmdline: row.get(5)?,
             is_saved: true,
-        })
+        };
+        Ok((start.map(FileTime::from_ticks), instance))
     })?;
     Ok(instances.collect::<Result<_, _>>()?)
 }
@@ -248,10 +251,8 @@ fn insert(
         .execute(params![key.host, key.pathname, spelling, key.pid, start.map(FileTime::ticks)])?;
     Ok(Instance {
         id: inserted_id(connection, "process instance")?,
-        start,
         spelling,
         seen_ms: None,
-        new_cmdline: None,
         has_cmdline: false,
         is_saved: true,
     })

@@ -1,14 +1,14 @@
 //! New connections of one group into those it has, each counted once.
 //!
 //! Pure: the blocks come from and go back to the writer. A connection's identity within its group
-//! is its process instance and its millisecond; the k-th record of one identity within one pass
-//! (one file, one poll) adds a connection only if there are fewer than k, so that two real
-//! connections in one instant both count and the same file read again adds nothing.
+//! is its process and its millisecond; the k-th record of one identity within one pass (one file,
+//! one poll) adds a connection only if there are fewer than k, so that two real connections in one
+//! instant both count and the same file read again adds nothing. The pid stands for the process:
+//! a start may be known of one record and not of another, and no pid is used twice in an instant.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::block::Connection;
-use crate::journal::FileTime;
 
 /// What a stored connection has to do with the pass under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,23 +40,6 @@ pub(super) struct Incoming {
     pub(super) record_id: Option<u32>,
 }
 
-/// What tells one process instance of a pathname from another. An unknown start is any start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) pid: Option<u32>,
-    pub(super) start: Option<FileTime>,
-}
-
-impl Identity {
-    fn is(self, other: Identity) -> bool {
-        let starts_agree = match (self.start, other.start) {
-            (Some(start), Some(other)) => start == other,
-            _ => true,
-        };
-        self.pid == other.pid && starts_agree
-    }
-}
-
 /// A group's connections after the merge, sorted by time.
 #[derive(Debug, Default)]
 pub(super) struct Merged {
@@ -76,13 +59,13 @@ impl Merged {
     }
 }
 
-/// Merges `incoming` into `existing` with its `claims`; both are sorted by time. `identity` looks
-/// up a process instance.
+/// Merges `incoming` into `existing` with its `claims`; both are sorted by time. `pid` looks up
+/// a process instance's.
 pub(super) fn merge<E>(
     existing: &[Connection],
     claims: &[Claim],
     incoming: &[Incoming],
-    mut identity: impl FnMut(u32) -> Result<Identity, E>,
+    mut pid: impl FnMut(u32) -> Result<Option<u32>, E>,
 ) -> Result<Merged, E> {
     let mut merged = Merged::default();
     merged.connections.reserve(existing.len() + incoming.len());
@@ -106,7 +89,7 @@ pub(super) fn merge<E>(
             merged.added += 1;
             continue;
         }
-        merge_instant(&mut merged, start, instant, &mut identity)?;
+        merge_instant(&mut merged, start, instant, &mut pid)?;
     }
     for (connection, claim) in existing.iter().zip(claims).skip(next) {
         merged.push(*connection, *claim);
@@ -114,9 +97,9 @@ pub(super) fn merge<E>(
     Ok(merged)
 }
 
-/// Connections of one identity in one millisecond.
+/// Connections of one process in one millisecond.
+#[derive(Default)]
 struct Same {
-    identity: Identity,
     /// Indexes of those that no record of this pass stands for.
     unclaimed: Vec<usize>,
     /// Ids of the records that stand for the others.
@@ -128,48 +111,33 @@ fn merge_instant<E>(
     merged: &mut Merged,
     start: usize,
     instant: &[Incoming],
-    identity: &mut impl FnMut(u32) -> Result<Identity, E>,
+    pid: &mut impl FnMut(u32) -> Result<Option<u32>, E>,
 ) -> Result<(), E> {
-    let mut by_pid: FxHashMap<Option<u32>, Vec<Same>> = FxHashMap::default();
+    let mut by_pid: FxHashMap<Option<u32>, Same> = FxHashMap::default();
     for index in start..merged.connections.len() {
-        let identity = identity(merged.connections[index].instance)?;
-        let same = exactly(by_pid.entry(identity.pid).or_default(), identity);
+        let same = by_pid.entry(pid(merged.connections[index].instance)?).or_default();
         match merged.claims[index] {
             Claim::NONE => same.unclaimed.push(index),
             Claim(id) => drop(same.claims.insert(id)),
         }
     }
     for record in instant {
-        let identity = identity(record.connection.instance)?;
+        let same = by_pid.entry(pid(record.connection.instance)?).or_default();
         let claim = Claim::by(record.record_id);
-        let all = by_pid.entry(identity.pid).or_default();
-        exactly(all, identity);
-        let mut alike = all.iter_mut().filter(|same| same.identity.is(identity));
-        let is_repeat =
-            record.record_id.is_some() && alike.any(|same| same.claims.contains(&claim.0));
-        if is_repeat {
-            merged.duplicates += 1;
+        if record.record_id.is_some() && same.claims.contains(&claim.0) {
+            merged.duplicates += 1; // the same record again
             continue;
         }
-        let mut alike = all.iter_mut().filter(|same| same.identity.is(identity));
-        if let Some(stored) = alike.find_map(|same| same.unclaimed.pop()) {
+        same.claims.insert(claim.0);
+        if let Some(stored) = same.unclaimed.pop() {
             merged.claims[stored] = claim;
             merged.duplicates += 1;
         } else {
             merged.push(record.connection, claim);
             merged.added += 1;
         }
-        exactly(all, identity).claims.insert(claim.0);
     }
     Ok(())
-}
-
-fn exactly(all: &mut Vec<Same>, identity: Identity) -> &mut Same {
-    let index = all.iter().position(|same| same.identity == identity).unwrap_or_else(|| {
-        all.push(Same { identity, unclaimed: Vec::new(), claims: FxHashSet::default() });
-        all.len() - 1
-    });
-    &mut all[index]
 }
 
 #[cfg(test)]
@@ -181,8 +149,8 @@ mod tests {
 
     use super::*;
 
-    fn identity(instance: u32) -> Result<Identity, Infallible> {
-        Ok(Identity { pid: Some(instance), start: None })
+    fn pid(instance: u32) -> Result<Option<u32>, Infallible> {
+        Ok(Some(instance))
     }
 
     fn incoming(time_ms: i64, instance: u32, record_id: Option<u32>) -> Incoming {
@@ -201,7 +169,7 @@ mod tests {
         for flush in flushes {
             let mut flush = flush.clone();
             flush.sort_by_key(|record| record.connection.time_ms);
-            let Ok(next) = merge(&merged.connections, &merged.claims, &flush, identity);
+            let Ok(next) = merge(&merged.connections, &merged.claims, &flush, pid);
             merged = next;
         }
         merged
@@ -251,21 +219,5 @@ mod tests {
         let merged = pass(&[], &[twice_and_another.clone(), twice_and_another.clone()]);
         assert_eq!(merged.connections.len(), 2);
         assert_eq!(pass(&merged.connections, &[twice_and_another]).connections.len(), 2);
-    }
-
-    #[test]
-    fn a_start_that_is_unknown_is_any_start() {
-        let lookup = |instance: u32| -> Result<Identity, Infallible> {
-            let start = (instance != 9).then(|| FileTime::from_ticks(instance.into()));
-            Ok(Identity { pid: Some(1), start })
-        };
-        let known = [incoming(5, 3, None)];
-        let Ok(first) = merge(&[], &[], &known, lookup);
-        let unclaimed = [Claim::NONE];
-        for (instance, expected) in [(9, 1), (3, 1), (4, 2)] {
-            let again = [incoming(5, instance, None)];
-            let Ok(second) = merge(&first.connections, &unclaimed, &again, lookup);
-            assert_eq!(second.connections.len(), expected, "instance {instance}");
-        }
     }
 }

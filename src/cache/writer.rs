@@ -205,6 +205,9 @@ impl Writer {
 
     /// Takes what the pass tells of a process.
     pub fn process(&mut self, event: &ProcessEvent<'_>) -> Result<(), CacheError> {
+        if event.process.pid.is_none() {
+            return Ok(()); // it could not be told from others
+        }
         self.begin()?;
         let place = place(&mut self.names, event.host, &event.process, &self.database)?;
         self.instances.started(place, &event.process, &self.database)
@@ -224,28 +227,44 @@ impl Writer {
         Ok(std::mem::take(&mut self.counts))
     }
 
+    /// Drops what the pass has not yet committed, after its source failed. Connections that are
+    /// committed stay: read again, they count once.
+    pub fn abandon_pass(&mut self) -> Result<(), CacheError> {
+        if self.in_transaction {
+            self.database.execute_batch("ROLLBACK")?;
+            self.in_transaction = false;
+        }
+        claims::clear(&self.database)?;
+        self.has_claims = false;
+        self.pending.clear();
+        self.counts = PassCounts::default();
+        self.forget();
+        Ok(())
+    }
+
     /// Removes what is older than the retention allows at `now_ms`; gives the connections removed.
     /// For the collecting extension only: a journal from last year is imported to be looked at.
     pub fn remove_expired(&mut self, now_ms: i64) -> Result<u64, CacheError> {
         let removed = retention::by_age(&mut self.database, &self.retention, now_ms)?;
-        self.forget_if(removed);
+        if removed > 0 {
+            self.forget();
+        }
         Ok(removed)
     }
 
     fn keep_within_size(&mut self) -> Result<(), CacheError> {
-        let removed = retention::by_size(&mut self.database, &self.retention)?;
-        self.forget_if(removed);
-        self.counts.removed += removed;
+        if let Some(removed) = retention::by_size(&mut self.database, &self.retention)? {
+            self.forget();
+            self.counts.removed += removed;
+        }
         Ok(())
     }
 
-    /// Row ids in memory may be gone from the file after a removal.
-    fn forget_if(&mut self, removed: u64) {
-        if removed > 0 {
-            self.groups.clear();
-            self.names = Names::default();
-            self.instances = Instances::default();
-        }
+    /// Row ids in memory may be gone from the file after a removal or a rollback.
+    fn forget(&mut self) {
+        self.groups.clear();
+        self.names = Names::default();
+        self.instances = Instances::default();
     }
 
     fn begin(&mut self) -> Result<(), CacheError> {
@@ -302,8 +321,7 @@ impl Writer {
         }
         known_claims.resize(existing.len(), Claim::NONE);
         let instances = &mut self.instances;
-        let merged =
-            merge(&existing, &known_claims, incoming, |id| instances.identity(id, database))?;
+        let merged = merge(&existing, &known_claims, incoming, |id| instances.pid(id, database))?;
         self.counts.added += merged.added;
         self.counts.duplicates += merged.duplicates;
         if merged.added > 0 {
