@@ -329,8 +329,11 @@ fn assert_is_sysmon(journal: impl AsRef<[u8]>, format: Format) {
         events.processes,
         [r#"WS1 [4242:132173531780000000 C:\Temp\update.exe $ update.exe --quiet "C:\a b"]"#]
     );
-    let expected =
-        [("inbound (Initiated=false)", 1), ("not Sysmon's", 1), ("not a network connection", 1)];
+    let expected = [
+        ("inbound (Initiated is not true)", 1),
+        ("not Sysmon's", 1),
+        ("not a network connection", 1),
+    ];
     assert_eq!((skipped(&summary), summary.rejected), (expected.to_vec(), 0), "{events:?}");
 }
 

@@ -7,8 +7,9 @@ use rustc_hash::FxHashMap;
 
 use super::CacheError;
 
-/// More texts than this are not kept in memory at once.
-const KEPT: usize = 100_000;
+/// More bytes of texts than this are not kept in memory at once; each takes some more itself.
+const KEPT_BYTES: usize = 12 << 20;
+const OVERHEAD: usize = 48;
 
 /// Row ids of texts in the tables `name` and `domain`.
 #[derive(Default)]
@@ -17,6 +18,7 @@ pub(super) struct Names {
     /// For a pathname as spelled, the ids of its spelling and of its key.
     pathnames: FxHashMap<Box<str>, (u32, u32)>,
     domains: FxHashMap<Box<str>, Domain>,
+    kept_bytes: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -36,7 +38,7 @@ impl Names {
             return Ok(*id);
         }
         let id = find_or_insert(text, connection)?;
-        make_room(&mut self.names);
+        self.make_room(text, connection)?;
         self.names.insert(text.into(), id);
         Ok(id)
     }
@@ -53,7 +55,7 @@ impl Names {
         let spelling = self.id(text, connection)?;
         let key =
             if is_windows(text) { self.id(&text.to_lowercase(), connection)? } else { spelling };
-        make_room(&mut self.pathnames);
+        self.make_room(text, connection)?;
         self.pathnames.insert(text.into(), (spelling, key));
         Ok((spelling, key))
     }
@@ -90,12 +92,19 @@ impl Names {
                 Domain { id: inserted_id(connection, "domain")?, last_ms: time_ms, is_saved: true }
             }
         };
-        if self.domains.len() >= KEPT {
-            self.save(connection)?;
-            self.domains.clear();
-        }
+        self.make_room(text, connection)?;
         self.domains.insert(text.into(), domain);
         Ok(domain.id)
+    }
+
+    /// Forgets everything once there is too much of it.
+    fn make_room(&mut self, text: &str, connection: &Connection) -> Result<(), CacheError> {
+        self.kept_bytes += text.len() + OVERHEAD;
+        if self.kept_bytes > KEPT_BYTES {
+            self.save(connection)?;
+            *self = Names { kept_bytes: text.len() + OVERHEAD, ..Names::default() };
+        }
+        Ok(())
     }
 
     /// Writes what is known only here.
@@ -115,12 +124,6 @@ fn is_windows(pathname: &str) -> bool {
     let bytes = pathname.as_bytes();
     let has_drive = matches!(bytes, [letter, b':', ..] if letter.is_ascii_alphabetic());
     has_drive || bytes.contains(&b'\\')
-}
-
-fn make_room<T>(map: &mut FxHashMap<Box<str>, T>) {
-    if map.len() >= KEPT {
-        map.clear();
-    }
 }
 
 fn find_or_insert(text: &str, connection: &Connection) -> Result<u32, CacheError> {

@@ -5,11 +5,13 @@
 
 mod address;
 mod event;
+mod printable;
 pub mod reader;
 mod sophos_pid;
 mod timestamp;
 
 pub use address::{Scope, is_loopback, normalise};
 pub use event::{ConnectionEvent, Process, ProcessEvent, Protocol, record_id};
+pub use printable::printable;
 pub use sophos_pid::{FileTime, ParseSophosPidError, SophosPid};
 pub use timestamp::{InvalidTime, parse_time, unix_seconds_to_ms};

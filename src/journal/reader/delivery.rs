@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Format;
-use crate::journal::{ConnectionEvent, ProcessEvent};
+use crate::journal::printable::printable_cut;
+use crate::journal::{ConnectionEvent, Process, ProcessEvent};
+
+/// No host, path or address is longer; a command line is cut here.
+const LONGEST_TEXT: usize = 32 << 10;
 
 /// What takes the events of a journal.
 pub trait JournalSink {
@@ -52,6 +56,7 @@ pub(super) struct Delivery<'s, S: JournalSink> {
     sink: &'s mut S,
     summary: Summary,
     line: u64,
+    has_warned: bool,
 }
 
 impl<'s, S: JournalSink> Delivery<'s, S> {
@@ -64,7 +69,7 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
             rejected: 0,
             truncated: None,
         };
-        Delivery { sink, summary, line: 0 }
+        Delivery { sink, summary, line: 0, has_warned: false }
     }
 
     pub(super) fn at_line(&mut self, line: u64) {
@@ -72,13 +77,29 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
     }
 
     pub(super) fn connection(&mut self, event: &ConnectionEvent<'_>) -> Result<(), S::Error> {
+        let texts = [event.host, event.process.pathname, event.destination, event.domain];
+        if texts.iter().any(|text| text.len() > LONGEST_TEXT) {
+            self.reject(format_args!("holds a name longer than {} KiB", LONGEST_TEXT >> 10));
+            return Ok(());
+        }
         self.summary.connections += 1;
-        self.sink.connection(event)
+        let process = Process { cmdline: cut(event.process.cmdline), ..event.process };
+        self.sink.connection(&ConnectionEvent { process, ..*event })
     }
 
     pub(super) fn process(&mut self, event: &ProcessEvent<'_>) -> Result<(), S::Error> {
+        if event.host.len().max(event.process.pathname.len()) > LONGEST_TEXT {
+            self.reject(format_args!("holds a name longer than {} KiB", LONGEST_TEXT >> 10));
+            return Ok(());
+        }
         self.summary.processes += 1;
-        self.sink.process(event)
+        let process = Process { cmdline: cut(event.process.cmdline), ..event.process };
+        self.sink.process(&ProcessEvent { process, ..*event })
+    }
+
+    /// Whether this is the first warning of its kind; a journal may be full of them.
+    pub(super) fn is_first_warning(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_warned, true)
     }
 
     pub(super) fn skip(&mut self, reason: &'static str) {
@@ -87,7 +108,8 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
 
     pub(super) fn reject(&mut self, reason: impl fmt::Display) {
         self.summary.rejected += 1;
-        self.sink.rejected(Rejection { line: self.line, reason: reason.to_string() });
+        let reason = printable_cut(&reason.to_string());
+        self.sink.rejected(Rejection { line: self.line, reason });
     }
 
     /// Rejects a line that does not parse as JSON. Its number is told already; serde_json would
@@ -105,4 +127,9 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
     pub(super) fn finish(self) -> Summary {
         self.summary
     }
+}
+
+/// As much of a command line as is kept.
+fn cut(cmdline: &str) -> &str {
+    &cmdline[..cmdline.floor_char_boundary(LONGEST_TEXT)]
 }

@@ -142,7 +142,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
             }
 
             fn visit_u64<E>(self, number: u64) -> Result<Field<'de>, E> {
-                Ok(i64::try_from(number).map_or(Field::Number(number as f64), Field::Integer))
+                Ok(match i64::try_from(number) {
+                    Ok(number) => Field::Integer(number),
+                    Err(_) => Field::Text(Cow::Owned(number.to_string())),
+                })
             }
 
             fn visit_f64<E>(self, number: f64) -> Result<Field<'de>, E> {

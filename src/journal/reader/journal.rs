@@ -1,16 +1,14 @@
-//! Our own journal: NDJSON, or CSV with a header; columns in any order, unknown ones ignored.
+//! Our own journal: its columns, in any order, and NDJSON; CSV is split in `csv_journal`.
 //!
 //! The format is described in docs/journal-formats.md; the Sophos spellings are in `sophos`.
 
 use std::fmt;
 
-use csv::ByteRecord;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::delivery::{Delivery, JournalSink};
 use super::field::{Field, FieldError};
 use super::sophos;
-use super::{Source, Stop};
 use crate::journal::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, normalise};
 
 /// A column of the journal.
@@ -38,7 +36,7 @@ const COLUMNS: usize = Column::Subject as usize + 1;
 
 impl Column {
     /// The column of this name; case and underscores do not matter.
-    fn named(name: &str) -> Option<Column> {
+    pub(super) fn named(name: &str) -> Option<Column> {
         let mut folded = [0; 20]; // no name of ours is longer
         let mut length = 0;
         for byte in name.trim().bytes().filter(|byte| *byte != b'_') {
@@ -71,7 +69,8 @@ pub(super) fn are_column_names<'n>(names: impl Iterator<Item = &'n str>) -> bool
     missing_column(&columns).is_none()
 }
 
-fn missing_column(columns: &[Column]) -> Option<&'static str> {
+/// A column that rows of connections need and these lack.
+pub(super) fn missing_column(columns: &[Column]) -> Option<&'static str> {
     let needed = [
         (Column::Time, "time"),
         (Column::Destination, "destination"),
@@ -82,11 +81,11 @@ fn missing_column(columns: &[Column]) -> Option<&'static str> {
 
 /// The columns of one row.
 #[derive(Default)]
-struct Row<'a>([Field<'a>; COLUMNS]);
+pub(super) struct Row<'a>([Field<'a>; COLUMNS]);
 
 impl<'a> Row<'a> {
     /// Where two names stand for one column, the first value counts.
-    fn set(&mut self, column: Column, value: Field<'a>) {
+    pub(super) fn set(&mut self, column: Column, value: Field<'a>) {
         let field = &mut self.0[column as usize];
         if field.is_empty() {
             *field = value;
@@ -97,7 +96,7 @@ impl<'a> Row<'a> {
         &self.0[column as usize]
     }
 
-    fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
+    pub(super) fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
         if !sophos::is_connection(&self.get(Column::Subject).text()) {
             to.skip("not a connection");
             return Ok(());
@@ -210,81 +209,5 @@ impl<'de> Deserialize<'de> for Name {
         }
 
         deserializer.deserialize_str(NameVisitor)
-    }
-}
-
-/// A CSV journal.
-pub(super) struct Csv {
-    reader: csv::Reader<Source>,
-    /// By position; `None` for columns that are not ours.
-    columns: Vec<Option<Column>>,
-    /// Whether the reader has counted the line end of a record that it just read: it takes \r for
-    /// the end, and the \n of \r\n for the next record's.
-    counts_line_end: bool,
-}
-
-impl Csv {
-    /// Reads the header; the error says what is missing from it.
-    pub(super) fn new(source: Source) -> Result<Csv, String> {
-        let first_line = source.peek().split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let counts_line_end = !first_line.ends_with(b"\r");
-        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(source);
-        let header =
-            reader.headers().map_err(|error| format!("its header cannot be read: {error}"))?;
-        let columns: Vec<_> = header.iter().map(Column::named).collect();
-        let known: Vec<_> = columns.iter().flatten().copied().collect();
-        match missing_column(&known) {
-            None => Ok(Csv { reader, columns, counts_line_end }),
-            Some(missing) => Err(format!("its header has no column '{missing}'")),
-        }
-    }
-
-    pub(super) fn read<S: JournalSink>(
-        &mut self,
-        to: &mut Delivery<'_, S>,
-    ) -> Result<(), Stop<S::Error>> {
-        let mut record = ByteRecord::new();
-        loop {
-            match self.reader.read_byte_record(&mut record) {
-                Ok(false) => return Ok(()),
-                Ok(true) => {}
-                Err(error) => {
-                    return Err(Stop::Io(match error.into_kind() {
-                        csv::ErrorKind::Io(error) => error,
-                        other => std::io::Error::other(format!("{other:?}")),
-                    }));
-                }
-            }
-            to.at_line(self.line_of(&record));
-            self.read_record(&record, to).map_err(Stop::Sink)?;
-        }
-    }
-
-    /// The line where the record just read begins. The record's own position is where the one
-    /// before it ended, blank lines not yet passed.
-    fn line_of(&self, record: &ByteRecord) -> u64 {
-        let within = record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        let after = self.reader.position().line();
-        let first = after.saturating_sub(within + u64::from(self.counts_line_end));
-        first.max(record.position().map_or(0, csv::Position::line))
-    }
-
-    fn read_record<S: JournalSink>(
-        &self,
-        record: &ByteRecord,
-        to: &mut Delivery<'_, S>,
-    ) -> Result<(), S::Error> {
-        if record.len() != self.columns.len() {
-            let (fields, columns) = (record.len(), self.columns.len());
-            to.reject(format_args!("has {fields} fields where the header has {columns}"));
-            return Ok(());
-        }
-        let mut row = Row::default();
-        for (column, value) in self.columns.iter().zip(record) {
-            if let Some(column) = column {
-                row.set(*column, Field::Text(String::from_utf8_lossy(value)));
-            }
-        }
-        row.deliver(to)
     }
 }

@@ -3,6 +3,7 @@
 //! A reader holds one line (or one EVTX chunk) at a time and hands each event to a
 //! [`JournalSink`]. What it cannot read it reports and goes on; storing is the sink's affair.
 
+mod csv_journal;
 mod delivery;
 mod evtx;
 mod field;
@@ -21,6 +22,7 @@ pub use delivery::{JournalSink, Rejection, Summary};
 pub use format::{Family, Format};
 pub use source::Source;
 
+use csv_journal::{Csv, HeaderProblem};
 use delivery::Delivery;
 use lines::Lines;
 
@@ -86,9 +88,13 @@ pub fn read<S: JournalSink>(
     log::debug!("{name}: reading as {format}");
     let mut delivery = Delivery::new(sink, format);
     let outcome = match format {
-        Format::JournalCsv => match journal::Csv::new(source) {
+        Format::JournalCsv => match Csv::new(source) {
             Ok(mut csv) => csv.read(&mut delivery),
-            Err(problem) => return Err(ReadError::WrongFormat { name, expected: format, problem }),
+            Err(HeaderProblem::Io(error)) => Err(Stop::Io(error)),
+            Err(HeaderProblem::Missing(column)) => {
+                let problem = format!("its header has no column '{column}'");
+                return Err(ReadError::WrongFormat { name, expected: format, problem });
+            }
         },
         Format::Evtx => evtx::read(source, &mut delivery),
         Format::JournalJson => read_lines(source, &mut delivery, journal::read_line),

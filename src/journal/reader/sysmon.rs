@@ -110,8 +110,8 @@ impl<'a> Event<'a> {
     /// Hands the event to the sink, if it is one that we read.
     pub(super) fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
         match self.id {
-            NETWORK_CONNECTION if self.text("Initiated").eq_ignore_ascii_case("false") => {
-                to.skip("inbound (Initiated=false)");
+            NETWORK_CONNECTION if !self.text("Initiated").eq_ignore_ascii_case("true") => {
+                to.skip("inbound (Initiated is not true)");
                 Ok(())
             }
             NETWORK_CONNECTION => self.deliver_connection(to),
@@ -140,6 +140,7 @@ impl<'a> Event<'a> {
             to.reject("DestinationIp is missing");
             return Ok(());
         }
+        let (guid, source_port) = (self.text("ProcessGuid"), self.text("SourcePort"));
         let name = self.text("DestinationHostname");
         let name = normalise(&name);
         let is_name = name.parse::<std::net::IpAddr>().is_err();
@@ -158,7 +159,8 @@ impl<'a> Event<'a> {
             domain: if is_name { &name } else { "" },
             bytes_sent: None,
             bytes_received: None,
-            record_id: Some(record_id((self.text("ProcessGuid"), self.text("SourcePort")))),
+            record_id: (!guid.is_empty() && !source_port.is_empty())
+                .then(|| record_id((guid, source_port))),
         })
     }
 
@@ -166,10 +168,11 @@ impl<'a> Event<'a> {
         let start = self.process_start();
         if let (Some(start), Ok(logged)) = (start, self.utc_time_ms())
             && (logged - start.unix_ms()).abs() > START_TOLERANCE_MS
+            && to.is_first_warning()
         {
             log::warn!(
-                "{}: the GUID of process {} says that it started {} s before its creation was \
-                 logged; the GUID counts",
+                "{}: the GUID of process {} (and perhaps of others) says that it started {} s before \
+                 its creation was logged; the GUID counts",
                 self.computer,
                 self.text("ProcessId"),
                 (logged - start.unix_ms()) / 1000,
