@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     match arguments.run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("beacon_candidates: {}", cli::sentence(&error));
+            cli::complain(&error);
             ExitCode::FAILURE
         }
     }

@@ -397,6 +397,33 @@ fn a_block_that_does_not_decode_is_damage_too() {
     assert_eq!(cache.value(LATER_MS, COUNT), "1");
 }
 
+/// A summary without its payload was an error that named neither file nor remedy.
+#[test]
+fn a_payload_that_is_missing_is_damage() {
+    let cache = TestCache::new();
+    cache.import(at([0, 60_000]));
+    let database = rusqlite::Connection::open(cache.path()).unwrap();
+    database.execute("DELETE FROM payload", []).unwrap();
+    drop(database);
+    let failed = cache.query(LATER_MS, COUNT).unwrap_err();
+    let path = cache.path().display().to_string();
+    assert!(failed.contains("damaged") && failed.contains(&path), "{failed}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_may_have_any_name_but_not_be_a_folder() {
+    let cache = TestCache::new();
+    cache.import(at([0, 60_000, 120_000]));
+    let odd = cache.folder().join("100% odd?#name");
+    fs::create_dir(&odd).unwrap();
+    fs::rename(cache.path(), odd.join("cache.sqlite")).unwrap();
+    let uri = odd.join("cache.sqlite");
+    assert_eq!(Reader::open(&uri).unwrap().totals().unwrap().connections, 3);
+    let folder_is_no_cache = Reader::open(&odd).err().unwrap();
+    assert!(folder_is_no_cache.to_string().contains("it is a folder"), "{folder_is_no_cache}");
+}
+
 #[test]
 fn a_file_that_is_no_cache_is_left_alone() {
     let cache = TestCache::new();

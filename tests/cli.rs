@@ -300,6 +300,75 @@ fn bad_statements_and_caches_are_one_clear_sentence() {
     );
 }
 
+#[test]
+fn a_window_in_a_gap_is_told_of_too() {
+    let folder = folder(&[("j", JOURNAL)]);
+    let journal = path(&folder, "j");
+    let query = |condition: &str, now: &str| {
+        let sql = format!("SELECT tuple FROM beacon_candidates WHERE {condition}");
+        stderr(&run(&["query", "--journal", &journal, "--now", now, "--list", &sql]))
+    };
+    assert!(query("hours = 0.005 AND include_all = 1", "1050").contains("--now latest"));
+    assert_eq!(query("hours = 0.005 AND include_all = 1", "1060"), "");
+    assert_eq!(query("pathname = 'x'", "1060"), "");
+}
+
+/// Each of these ended in a panic, or in a complaint about the pipe.
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_nobody_reads_is_no_crash() {
+    let folder = folder(&[
+        ("j", JOURNAL),
+        ("bad", b"{\"time\":1,\"destination\":\"a\",\"destinationport\":70000}\n"),
+    ]);
+    let (file, bad, cache) =
+        (path(&folder, "j"), path(&folder, "bad"), path(&folder, "cache.sqlite"));
+    quiet(&["import", "--cache", &cache, &file]);
+    let sql = "SELECT * FROM beacon_connections WHERE tuple LIKE '%'";
+    for arguments in [
+        &["status", "--cache", &cache][..],
+        &["import", "--cache", &cache, &file],
+        &["query", "--journal", &file, "--csv", sql],
+        &["query", "--journal", &file, "--table", sql],
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command(arguments).stdout(full).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert!(stderr(&output).contains("No space left"), "{}", stderr(&output));
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command(arguments).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    }
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = command(&["import", "--cache", &cache, &bad]).stderr(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_journal_cannot_steer_the_terminal_nor_fill_it() {
+    let line = |time: &str| {
+        format!("{{\"time\":\"{time}\",\"destination\":\"192.0.2.1\",\"destinationport\":1}}\n")
+    };
+    let journal = line("\\u001b[2J\\u202e") + &line(&"9".repeat(100_000));
+    let folder = folder(&[("j", journal.as_bytes())]);
+    let cache = path(&folder, "cache.sqlite");
+    let complaints = failure(&["import", "--cache", &cache, &path(&folder, "j")]);
+    assert!(!complaints.contains(['\u{1b}', '\u{202e}']), "{complaints}");
+    assert!(complaints.len() < 1000, "{}", complaints.len());
+}
+
+#[test]
+fn a_quiet_file_does_not_fail_an_import_of_others() {
+    let quiet_log =
+        b"#separator \\x09\n#path\tconn\n#fields\tts\tuid\tid.resp_h\tid.resp_p\tproto\n";
+    let folder = folder(&[("j", JOURNAL), ("conn.log", quiet_log)]);
+    let cache = path(&folder, "cache.sqlite");
+    quiet(&["import", "--cache", &cache, &path(&folder, "j"), &path(&folder, "conn.log")]);
+    let output = run(&["import", "--cache", &cache, &path(&folder, "conn.log")]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
 /// An import that is killed outright, with batches committed and others not.
 #[cfg(unix)]
 #[test]

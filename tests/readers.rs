@@ -506,3 +506,35 @@ fn what_is_no_journal_is_refused_with_its_name_and_the_kinds_that_are_known() {
     let error = try_read(csv, Some(Family::Journal)).unwrap_err();
     assert!(error.contains("the.journal") && error.contains("column 'destination'"), "{error}");
 }
+
+/// The rest of the file went into one value, and nothing was said.
+#[test]
+fn a_stray_quote_costs_one_line() {
+    let mut journal =
+        "time,pathname,destination,destinationport\n1,\"/bin/a\nb\",192.0.2.1,1\n".to_owned();
+    journal += "2,\"oops,192.0.2.1,2\n";
+    for second in 3..200 {
+        journal += &format!("{second},/bin/c,192.0.2.1,{second}\n");
+    }
+    let cache = TestCache::new();
+    let imported = cache.import(journal);
+    assert_eq!(imported.counts.added, 198);
+    let rejected: Vec<_> = imported.rejections.iter().map(|each| each.line).collect();
+    assert_eq!(rejected, [4]);
+}
+
+#[test]
+fn a_name_of_megabytes_is_rejected_and_a_command_line_cut() {
+    let long = "x".repeat(1 << 20);
+    let line = |column: &str| {
+        format!(
+            "{{\"time\":1,\"pid\":1,\"destination\":\"192.0.2.1\",\"destinationport\":1,\"{column}\":\"{long}\"}}\n"
+        )
+    };
+    let cache = TestCache::new();
+    let imported = cache.import(line("pathname") + &line("cmdline"));
+    assert_eq!((imported.counts.added, imported.rejections.len()), (1, 1));
+    assert!(imported.rejections[0].reason.contains("a name longer than 32 KiB"));
+    let sql = "SELECT length(cmdline) FROM beacon_candidates WHERE include_all = 1 AND since = 0";
+    assert_eq!(cache.value(2000, sql), (32 << 10).to_string());
+}

@@ -1,6 +1,6 @@
 //! What can go wrong with a cache, each as a sentence that names the file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::block::DecodeError;
 
@@ -50,7 +50,10 @@ pub enum CacheError {
         known: i64,
     },
     /// What the file holds cannot be right.
-    #[error("the cache {path} is damaged ({reason}); whoever writes to it next moves it aside")]
+    #[error(
+        "the cache {path} is damaged ({reason}): an import that meets the damage moves it aside \
+         and begins a new one, and so does its removal"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -60,6 +63,14 @@ pub enum CacheError {
     /// More distinct names or processes than the file's row numbers can hold.
     #[error("the cache is full: it cannot number another {0}")]
     Full(&'static str),
+    /// The file could not be read or written.
+    #[error("the cache {path} failed: {reason}")]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
     /// SQLite failed.
     #[error("the cache failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
@@ -77,6 +88,19 @@ pub enum CacheError {
 }
 
 impl CacheError {
+    /// The error with the file that it is of, where it does not name it yet.
+    pub fn at(self, path: &Path) -> CacheError {
+        let path = path.to_owned();
+        match self {
+            CacheError::Sqlite(error) if is_damage(&error) => {
+                CacheError::Damaged { path, reason: error.to_string() }
+            }
+            CacheError::Sqlite(error) => CacheError::Failed { path, reason: error.to_string() },
+            CacheError::Block(error) => CacheError::Damaged { path, reason: error.to_string() },
+            error => error,
+        }
+    }
+
     /// Whether the file itself is at fault, so that beginning anew would help.
     pub fn is_damage(&self) -> bool {
         match self {
@@ -87,7 +111,16 @@ impl CacheError {
     }
 }
 
+/// SQLite's own word for it, or rows that are missing or hold what we never wrote.
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error as E;
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    match error {
+        E::QueryReturnedNoRows
+        | E::IntegralValueOutOfRange(..)
+        | E::FromSqlConversionFailure(..)
+        | E::InvalidColumnType(..)
+        | E::Utf8Error(..) => true,
+        error => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)),
+    }
 }

@@ -10,7 +10,6 @@ use rusqlite::{Connection as Database, OptionalExtension, params};
 use super::block::Connection;
 use super::blocks::{self, HEADER_COLUMNS, Header};
 use super::sources::{self, Source};
-use super::writer::protocol_from_code;
 use super::{CacheError, Window, schema};
 use crate::journal::{FileTime, Protocol, SophosPid};
 
@@ -101,7 +100,7 @@ impl Reader {
                 pathname: row.get(2)?,
                 destination: row.get(3)?,
                 port: row.get(4)?,
-                protocol: protocol_from_code(row.get(5)?),
+                protocol: Protocol::from_number(row.get(5)?),
                 connections: row.get(6)?,
             })
         })?;

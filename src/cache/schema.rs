@@ -143,15 +143,40 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
         Ok(false) => return Err(CacheError::Missing(path.to_owned())),
         Err(error) => return Err(refused(error.to_string())),
     }
-    std::fs::File::open(path).map_err(|error| refused(error.to_string()))?;
+    let file = std::fs::File::open(path).map_err(|error| refused(error.to_string()))?;
+    if file.metadata().is_ok_and(|file| file.is_dir()) {
+        return Err(refused("it is a folder".to_owned()));
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = connect(path, flags)?;
-    if version(&connection, path, lock::path_of(path).exists())? == 0 {
+    let had_writer = lock::path_of(path).exists();
+    let mut connection = connect(path, flags)?;
+    let mut found = version(&connection, path, had_writer);
+    if found.as_ref().is_err_and(needs_to_write) {
+        // Beside evidence, say, on a medium that cannot be written: as it lies there.
+        let uri = format!("file:{}?immutable=1", uri_path(path));
+        connection = connect(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI)?;
+        found = version(&connection, path, had_writer);
+    }
+    if found.map_err(|error| error.at(path))? == 0 {
         return Err(CacheError::Missing(path.to_owned()));
     }
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
+}
+
+/// Whether SQLite wanted to write the files that go with a log, and could not.
+fn needs_to_write(error: &CacheError) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, ReadOnly};
+    let CacheError::Sqlite(error) = error else {
+        return false;
+    };
+    matches!(error.sqlite_error_code(), Some(ReadOnly | CannotOpen))
+}
+
+/// A path with what means something else in a URI escaped.
+fn uri_path(path: &Path) -> String {
+    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, CacheError> {

@@ -80,14 +80,14 @@ impl Writer {
         let lock = WriterLock::take(path, role)?;
         match schema::open_to_write(path, Durability::Kept, lock.was_there()) {
             Ok(database) => Writer::new(database, path, retention, Some(lock)),
-            Err(error @ CacheError::NotACache(_)) => {
-                lock.withdraw();
-                Err(error)
-            }
+
             Err(error) if error.is_damage() => {
                 Writer::begin_anew(path, retention, lock, &error.to_string())
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                lock.withdraw();
+                Err(error.at(path))
+            }
         }
     }
 
@@ -160,6 +160,11 @@ impl Writer {
     pub fn with_batch(mut self, connections: usize) -> Writer {
         self.batch = connections.max(1);
         self
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Takes a connection of the pass.
@@ -429,7 +434,7 @@ fn find_or_insert_group(
     time_ms: i64,
     database: &Database,
 ) -> Result<u32, CacheError> {
-    let protocol = protocol_code(key.protocol);
+    let protocol = key.protocol.number();
     let columns = params![key.host, key.pathname, key.destination, key.port, protocol];
     let found = database
         .prepare_cached(
@@ -450,23 +455,6 @@ fn find_or_insert_group(
         )?
         .execute(params![key.host, key.pathname, key.destination, key.port, protocol, time_ms])?;
     inserted_id(database, "group of connections")
-}
-
-/// IANA's number in the file; 0 if unknown.
-fn protocol_code(protocol: Protocol) -> u8 {
-    match protocol {
-        Protocol::Unknown => 0,
-        Protocol::Tcp => 6,
-        Protocol::Udp => 17,
-    }
-}
-
-pub(super) fn protocol_from_code(code: u8) -> Protocol {
-    match code {
-        6 => Protocol::Tcp,
-        17 => Protocol::Udp,
-        _ => Protocol::Unknown,
-    }
 }
 
 /// Renames the file and its log out of the way; gives the new name.

@@ -14,6 +14,8 @@ use beacon_candidates::journal::{ConnectionEvent, ProcessEvent};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::output::{complain, say};
+
 /// So many rejected lines are shown without --verbose.
 const SHOWN_REJECTIONS: u64 = 10;
 
@@ -62,23 +64,23 @@ impl Import {
     pub fn run(self, verbose: bool) -> Result<ExitCode> {
         let path = super::cache_path(self.cache)?;
         let mut writer = Writer::open(&path, "an import", Retention::default())?;
-        let mut all_read = true;
+        let (mut has_failed, mut has_read) = (false, false);
         for file in &self.files {
             let (next, outcome) =
                 import_or_begin_anew(writer, file, self.format.family(), verbose)?;
             writer = next;
             match outcome {
                 Ok(report) => {
-                    all_read &= report.has_read_something();
-                    println!("{}: {report}", file.display());
+                    has_read |= report.has_read_something();
+                    say(&report)?;
                 }
                 Err(error) => {
-                    all_read = false;
-                    eprintln!("beacon_candidates: {error}");
+                    has_failed = true;
+                    complain(format_args!("beacon_candidates: {error}"));
                 }
             }
         }
-        Ok(if all_read { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if has_read && !has_failed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -99,7 +101,7 @@ fn import_or_begin_anew(
                 outcome => Ok((writer, outcome)),
             }
         }
-        Err(ReadError::Sink(error)) => Err(error.into()),
+        Err(ReadError::Sink(error)) => Err(error.at(writer.path()).into()),
         outcome => Ok((writer, outcome)),
     }
 }
@@ -124,15 +126,23 @@ pub fn import_file(
         Pass { writer, name, progress, verbose, rejected: 0, last_rejection: String::new() };
     let summary = reader::read(source, family, &mut pass);
     pass.progress.finish_and_clear();
-    let summary = summary?;
+    let summary = match summary {
+        Ok(summary) => summary,
+        Err(error @ ReadError::Sink(_)) => return Err(error),
+        Err(error) => {
+            pass.writer.abandon_pass().map_err(ReadError::Sink)?;
+            return Err(error);
+        }
+    };
     if pass.rejected > SHOWN_REJECTIONS && !verbose {
         let more = pass.rejected - SHOWN_REJECTIONS;
-        eprintln!("{}: {more} more lines rejected; --verbose shows them all", pass.name);
+        let name = &pass.name;
+        complain(format_args!("{name}: {more} more lines rejected; --verbose shows them all"));
     }
     let mut last_error = pass.last_rejection;
     if let Some(reason) = &summary.truncated {
         last_error = format!("{}: ends early ({reason}); what came before is kept", pass.name);
-        eprintln!("{last_error}");
+        complain(&last_error);
     }
     let outcome = PassOutcome {
         source: summary.format.source_name(),
@@ -142,7 +152,7 @@ pub fn import_file(
         last_error: &last_error,
     };
     let counts = pass.writer.end_pass(&outcome).map_err(ReadError::Sink)?;
-    Ok(Report { summary, counts })
+    Ok(Report { name: pass.name, summary, counts })
 }
 
 /// Shows nothing where standard error is no terminal.
@@ -187,13 +197,14 @@ impl JournalSink for Pass<'_> {
         self.rejected += 1;
         self.last_rejection = format!("{}:{}: {}", self.name, rejection.line, rejection.reason);
         if self.verbose || self.rejected <= SHOWN_REJECTIONS {
-            self.progress.suspend(|| eprintln!("{}", self.last_rejection));
+            self.progress.suspend(|| complain(&self.last_rejection));
         }
     }
 }
 
 /// What became of a file.
 pub struct Report {
+    name: String,
     summary: Summary,
     counts: PassCounts,
 }
@@ -211,10 +222,10 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { summary, counts } = self;
+        let Report { name, summary, counts } = self;
         write!(
             f,
-            "{}: {} connections read, {} new, {} duplicate; {} lines rejected",
+            "{name}: {}: {} connections read, {} new, {} duplicate; {} lines rejected",
             summary.format, summary.connections, counts.added, counts.duplicates, summary.rejected
         )?;
         for (reason, count) in &summary.skipped {

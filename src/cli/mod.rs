@@ -82,8 +82,13 @@ impl Arguments {
     }
 }
 
+/// Tells of an error on standard error.
+pub fn complain(error: &anyhow::Error) {
+    output::complain(format_args!("beacon_candidates: {}", sentence(error)));
+}
+
 /// An error and its causes in one line, each cause once.
-pub fn sentence(error: &anyhow::Error) -> String {
+fn sentence(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |sentence, cause| {
         match (sentence.is_empty(), sentence.contains(&cause)) {
             (true, _) => cause,

@@ -1,9 +1,11 @@
 //! Rows on the terminal and for programs, in the modes that osqueryi has.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use beacon_candidates::host::embedded::real_as_text;
+use beacon_candidates::journal::printable;
 use clap::Args;
 use comfy_table::{ContentArrangement, Table, presets};
 use rusqlite::types::ValueRef;
@@ -65,11 +67,25 @@ impl Mode {
             Mode::Line => write_lines(&mut out, names, rows),
             Mode::List => write_list(&mut out, names, rows),
         };
-        match written.and_then(|()| out.flush()) {
-            // The reader has seen enough (head, less).
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => Ok(written?),
-        }
+        unless_read_enough(written.and_then(|()| out.flush()))
+    }
+}
+
+/// Writes a line to standard output.
+pub fn say(line: impl Display) -> Result<()> {
+    unless_read_enough(writeln!(std::io::stdout(), "{line}"))
+}
+
+/// Writes a line to standard error; if that is closed, nobody wants to know.
+pub fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
+/// A reader that has seen enough (head, less) is no error.
+pub fn unless_read_enough(written: std::io::Result<()>) -> Result<()> {
+    match written {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("cannot write the output"),
     }
 }
 
@@ -105,11 +121,6 @@ fn write_table(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std:
 /// A table with narrower columns than this, borders included, cannot be read.
 const LEAST_COLUMN_WIDTH: usize = 9;
 
-/// What comes from a journal must not steer the terminal.
-fn printable(value: &str) -> String {
-    value.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 fn write_json(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
     writeln!(out, "[")?;
     for (index, row) in rows.iter().enumerate() {
@@ -123,9 +134,11 @@ fn write_json(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::
 
 fn write_csv(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(names)?;
-    for row in rows {
-        writer.write_record(row)?;
+    for row in std::iter::once(&names.to_vec()).chain(rows) {
+        writer.write_record(row).map_err(|error| match error.into_kind() {
+            csv::ErrorKind::Io(error) => error,
+            other => std::io::Error::other(format!("{other:?}")),
+        })?;
     }
     writer.flush()
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use rusqlite::fallible_iterator::FallibleIterator;
 
 use super::import;
-use super::output::{self, Mode, ModeArguments, TextRow};
+use super::output::{self, Mode, ModeArguments, TextRow, complain};
 
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
@@ -51,6 +51,9 @@ impl Query {
     pub fn run(mut self, verbose: bool) -> Result<ExitCode> {
         let sql = match self.arguments.pop() {
             Some(sql) if sql != "-" => sql,
+            _ if self.journal.iter().any(|file| file.as_os_str() == "-") => {
+                bail!("the journal comes on standard input: give the statement as an argument");
+            }
             _ => {
                 let mut sql = String::new();
                 std::io::stdin().read_to_string(&mut sql).context("cannot read the statement")?;
@@ -82,7 +85,7 @@ impl Query {
         let tables = Arc::new(Tables::new(path));
         let connection = embedded::open(&tables, now_ms)?;
         run_statements(&connection, &sql, self.mode.mode())?;
-        if tables.last_window_was_empty() {
+        if tables.windows_were_empty() {
             explain_empty_window(&totals);
         }
         Ok(ExitCode::SUCCESS)
@@ -93,9 +96,9 @@ fn fill_temporary(path: &Path, files: &[PathBuf], verbose: bool) -> Result<()> {
     let mut writer = Writer::temporary(path, Retention::default())?;
     for file in files {
         let report = import::import_file(&mut writer, file, None, verbose)?;
-        log::info!("{}: {report}", file.display());
+        log::info!("{report}");
         if report.was_cut() {
-            eprintln!("{}: {report}", file.display());
+            complain(&report);
         }
     }
     Ok(())
@@ -150,11 +153,11 @@ fn explain_empty_window(totals: &Totals) {
     if let (Some(first), Some(last)) = (totals.first_ms, totals.last_ms) {
         let time = |ms| Timestamp::from_millisecond(ms).map(|time| time.to_string());
         if let (Ok(first), Ok(last)) = (time(first), time(last)) {
-            eprintln!(
+            complain(format_args!(
                 "The window of this query holds no connection; the cache holds {} from {first} \
                  to {last}. --now latest ends the window there.",
                 totals.connections,
-            );
+            ));
         }
     }
 }

@@ -13,6 +13,7 @@ use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use rusqlite::limits::Limit;
 use rusqlite::types::ValueRef;
 use rusqlite::vtab::{
     Context, Filters, IndexConstraintOp, IndexInfo, Module, VTab, VTabConnection, VTabCursor,
@@ -32,6 +33,8 @@ const FULL_SCAN_COST: f64 = 1_000_000.0;
 pub fn open(tables: &Arc<Tables>, now_ms: i64) -> Result<Connection> {
     const MODULE: Module<'static, ServedTable> = Module::eponymous_only_module();
     let connection = Connection::open_in_memory()?;
+    // A query asks; it does not make files.
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     for table in Table::ALL {
         let served = Served { tables: Arc::clone(tables), table, now_ms };
         connection.create_module(table.name(), &MODULE, Some(served))?;

@@ -30,6 +30,24 @@ impl Protocol {
         }
     }
 
+    /// IANA's number of it; 0 if unknown.
+    pub fn number(self) -> u8 {
+        match self {
+            Protocol::Unknown => 0,
+            Protocol::Tcp => 6,
+            Protocol::Udp => 17,
+        }
+    }
+
+    /// The protocol of this number of IANA's.
+    pub fn from_number(number: u8) -> Protocol {
+        match number {
+            6 => Protocol::Tcp,
+            17 => Protocol::Udp,
+            _ => Protocol::Unknown,
+        }
+    }
+
     /// The word in the column `protocol`; '' if unknown.
     pub fn as_str(self) -> &'static str {
         match self {

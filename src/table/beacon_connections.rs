@@ -7,7 +7,6 @@ use std::collections::hash_map::Entry;
 use rustc_hash::FxHashMap;
 
 use super::grouping::{self, tuple};
-use super::narrowing::Narrowing;
 use super::parameters::Parameters;
 use super::tables::Answer;
 use super::{Operator, QueryContext, TableError, Value};
@@ -40,16 +39,22 @@ pub(super) fn generate(
     let most_rows = parameters.most_rows();
     let mut earliest: BinaryHeap<(i64, usize, Reverse<Connection>)> = BinaryHeap::new();
     let mut found: u64 = 0;
-    let mut instances: FxHashMap<u32, Option<(Instance, String)>> = FxHashMap::default();
+    let mut passes: FxHashMap<u32, bool> = FxHashMap::default();
     for (index, group) in selection.groups().iter().enumerate() {
         let mut scan = reader.scan(group, parameters.window)?;
         while let Some(connection) = scan.peek()? {
             scan.advance();
-            let instance = match instances.entry(connection.instance) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(new) => new.insert(shown(reader, connection.instance, &narrowing)?),
+            let passes = match passes.entry(connection.instance) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(new) => {
+                    let (instance, sophos_pid) = shown(reader, connection.instance)?;
+                    *new.insert(
+                        narrowing.accepts("pathname", &instance.pathname)?
+                            && narrowing.accepts("sophosPID", &sophos_pid)?,
+                    )
+                }
             };
-            if instance.is_none() {
+            if !passes {
                 continue;
             }
             found += 1;
@@ -59,21 +64,22 @@ pub(super) fn generate(
             }
         }
     }
+    if found > 0 {
+        selection.note_connection();
+    }
 
     let mut previous_ms: FxHashMap<u32, i64> = FxHashMap::default();
     let mut rows = Vec::with_capacity(earliest.len());
     for (time_ms, index, Reverse(connection)) in earliest.into_sorted_vec() {
         let group = selection.groups()[index];
-        let Some(Some((instance, sophos_pid))) = instances.get(&connection.instance) else {
-            continue;
-        };
+        let (instance, sophos_pid) = shown(reader, connection.instance)?;
         let interval_ms = previous_ms.insert(group.host, time_ms).map(|before| time_ms - before);
         let destination = selection.name(group.destination)?;
         rows.push(vec![
             (&*selection.name(group.host)?).into(),
             time_ms.div_euclid(1000).into(),
-            instance.pathname.as_str().into(),
-            sophos_pid.as_str().into(),
+            instance.pathname.into(),
+            sophos_pid.into(),
             instance.sophos_pid.map(|id| i64::from(id.pid)).into(),
             (&*destination).into(),
             i64::from(group.port).into(),
@@ -89,17 +95,11 @@ pub(super) fn generate(
     Ok(Answer { rows_cut: found - rows.len() as u64, rows, window_is_empty })
 }
 
-/// A process instance and its SophosPID as text, if its rows pass.
-fn shown(
-    reader: &Reader,
-    id: u32,
-    narrowing: &Narrowing,
-) -> Result<Option<(Instance, String)>, TableError> {
+/// A process instance, and its SophosPID as text.
+fn shown(reader: &Reader, id: u32) -> Result<(Instance, String), TableError> {
     let instance = reader.instance(id)?;
     let sophos_pid = instance.sophos_pid.map(|id| id.to_string()).unwrap_or_default();
-    let passes = narrowing.accepts("pathname", &instance.pathname)?
-        && narrowing.accepts("sophosPID", &sophos_pid)?;
-    Ok(passes.then_some((instance, sophos_pid)))
+    Ok((instance, sophos_pid))
 }
 
 /// The part of `window` in which the column `time`, whole seconds, passes its constraints.

@@ -15,6 +15,9 @@ use crate::beacon::Timeline;
 use crate::cache::{Connection, Group, Reader, Window};
 use crate::journal::{Protocol, Scope};
 
+/// So many names, and scopes, are remembered while the groups are walked.
+const KEPT: usize = 20_000;
+
 /// The connections that one row describes.
 pub(super) struct ResultGroup {
     /// All of them, sorted.
@@ -43,7 +46,10 @@ pub(super) struct Selection<'r> {
     reader: &'r Reader,
     window: Window,
     groups: Vec<Group>,
-    window_is_empty: bool,
+    /// Whether a connection in the window was seen, of any group.
+    saw_connection: bool,
+    /// Whether all groups with connections in the window were looked at.
+    is_narrowed: bool,
     names: FxHashMap<u32, Rc<str>>,
     scopes: FxHashMap<u32, Scope>,
 }
@@ -57,13 +63,22 @@ impl<'r> Selection<'r> {
     ) -> Result<Selection<'r>, TableError> {
         let (names, scopes) = (FxHashMap::default(), FxHashMap::default());
         let groups = reader.groups(window)?;
-        let window_is_empty = groups.is_empty();
-        let mut selection = Selection { reader, window, groups, window_is_empty, names, scopes };
+        let found = groups.len();
+        let mut selection = Selection {
+            reader,
+            window,
+            groups,
+            saw_connection: false,
+            is_narrowed: false,
+            names,
+            scopes,
+        };
         if !include_loopback {
             selection.retain(|selection, group| {
                 Ok(selection.scope(group.destination)? != Scope::Loopback)
             })?;
         }
+        selection.is_narrowed = selection.groups.len() < found;
         Ok(selection)
     }
 
@@ -76,6 +91,7 @@ impl<'r> Selection<'r> {
     ) -> Result<(), TableError> {
         let narrows = |column| columns.contains(&column) && narrowing.narrows(column);
         let mut pathnames: FxHashMap<(u32, u32), bool> = FxHashMap::default();
+        self.is_narrowed = true;
         self.retain(|selection, group| {
             let host = selection.name(group.host)?;
             let destination = selection.name(group.destination)?;
@@ -105,19 +121,26 @@ impl<'r> Selection<'r> {
         &mut self,
         mut keep: impl FnMut(&mut Self, &Group) -> Result<bool, TableError>,
     ) -> Result<(), TableError> {
-        let mut kept = Vec::new();
-        for group in std::mem::take(&mut self.groups) {
-            if keep(self, &group)? {
-                kept.push(group);
-            }
-        }
-        self.groups = kept;
-        Ok(())
+        let mut groups = std::mem::take(&mut self.groups);
+        let mut failed = None;
+        groups.retain(|group| {
+            keep(self, group).unwrap_or_else(|error| {
+                failed.get_or_insert(error);
+                false
+            })
+        });
+        self.groups = groups;
+        failed.map_or(Ok(()), Err)
     }
 
-    /// Whether no group of the cache has connections in the window.
+    /// Whether there is no connection in the window at all, as far as the walk has shown.
     pub(super) fn window_is_empty(&self) -> bool {
-        self.window_is_empty
+        !self.saw_connection && !self.is_narrowed
+    }
+
+    /// Notes that there is a connection in the window.
+    pub(super) fn note_connection(&mut self) {
+        self.saw_connection = true;
     }
 
     /// The groups themselves.
@@ -131,6 +154,9 @@ impl<'r> Selection<'r> {
             return Ok(Rc::clone(name));
         }
         let name: Rc<str> = self.reader.name(id)?.into();
+        if self.names.len() >= KEPT {
+            self.names.clear();
+        }
         self.names.insert(id, Rc::clone(&name));
         Ok(name)
     }
@@ -140,7 +166,10 @@ impl<'r> Selection<'r> {
         if let Some(scope) = self.scopes.get(&destination) {
             return Ok(*scope);
         }
-        let scope = Scope::of(&self.name(destination)?);
+        let scope = Scope::of(&self.reader.name(destination)?);
+        if self.scopes.len() >= KEPT {
+            self.scopes.clear();
+        }
         self.scopes.insert(destination, scope);
         Ok(scope)
     }
@@ -162,6 +191,8 @@ impl<'r> Selection<'r> {
         groups.sort_unstable_by_key(|group| (key(group), group.id));
         for members in groups.chunk_by(|a, b| key(a) == key(b)) {
             if members.iter().map(|group| group.connections).sum::<u64>() < least {
+                // What spans a point, and that in the window, is in the window.
+                self.saw_connection = true;
                 continue;
             }
             // One gathering a row: many only where instances are kept apart.
@@ -178,6 +209,7 @@ impl<'r> Selection<'r> {
                     gatherings.entry(apart).or_default().add(&connection, group, is_public);
                 }
             }
+            self.saw_connection |= !gatherings.is_empty();
             for gathering in gatherings.into_values() {
                 if let Some(result) = gathering.finish() {
                     take(self, result)?;

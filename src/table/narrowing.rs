@@ -1,8 +1,8 @@
 //! Constraints on visible columns, evaluated before row_limit cuts.
 //!
 //! SQLite checks every constraint again on the rows it gets; a constraint that cannot be
-//! evaluated exactly as SQLite would is therefore left to it. =, LIKE and GLOB are evaluated by
-//! SQLite itself.
+//! evaluated as SQLite would is therefore left to it. LIKE and GLOB are evaluated by SQLite itself;
+//! = lets through what is equal under any of its collations.
 
 use rusqlite::Connection as Database;
 
@@ -50,7 +50,11 @@ impl Narrowing {
             let passes = match constraint.operator {
                 Operator::LIKE => self.ask_sqlite("SELECT ?1 LIKE ?2", text, &constraint.value)?,
                 Operator::GLOB => self.ask_sqlite("SELECT ?1 GLOB ?2", text, &constraint.value)?,
-                _ => text == constraint.value,
+                // The host does not tell the collation: as wide as the widest of SQLite's.
+                _ => {
+                    let (text, value) = (text.trim_end_matches(' '), &*constraint.value);
+                    text.eq_ignore_ascii_case(value.trim_end_matches(' '))
+                }
             };
             if !passes {
                 return Ok(false);

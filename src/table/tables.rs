@@ -32,7 +32,8 @@ pub(super) struct LastQuery {
     pub(super) milliseconds: u64,
     pub(super) rows: u64,
     pub(super) rows_cut: u64,
-    window_was_empty: bool,
+    /// Its own window, and those of all before it.
+    windows_were_empty: bool,
 }
 
 impl Tables {
@@ -41,9 +42,9 @@ impl Tables {
         Tables { cache, last_query: Mutex::new(None) }
     }
 
-    /// Whether the last query's window held no connection at all, of any group.
-    pub fn last_window_was_empty(&self) -> bool {
-        locked(&self.last_query).is_some_and(|last| last.window_was_empty)
+    /// Whether there were queries, and no window of theirs held a connection.
+    pub fn windows_were_empty(&self) -> bool {
+        locked(&self.last_query).is_some_and(|last| last.windows_were_empty)
     }
 
     /// The rows of `table` for `context`: the values of its visible columns. The window of a
@@ -60,6 +61,10 @@ impl Tables {
             Table::BeaconCandidates => beacon_candidates::generate(reader, context, now_ms),
             Table::BeaconConnections => beacon_connections::generate(reader, context, now_ms),
             Table::BeaconStatus => beacon_status::generate(reader, last_query, now_ms),
+        });
+        let answer = answer.map_err(|error| match error {
+            TableError::Cache(error) => TableError::Cache(error.at(&self.cache)),
+            error => error,
         })?;
         if answer.rows_cut > 0 {
             log::warn!(
@@ -74,7 +79,8 @@ impl Tables {
                 milliseconds: started.elapsed().as_millis() as u64,
                 rows: answer.rows.len() as u64,
                 rows_cut: answer.rows_cut,
-                window_was_empty: answer.window_is_empty,
+                windows_were_empty: answer.window_is_empty
+                    && last_query.is_none_or(|last| last.windows_were_empty),
             });
         }
         Ok(answer.rows)
