@@ -14,6 +14,7 @@ mod instances;
 mod location;
 mod lock;
 mod merge;
+mod merge_into_blocks;
 mod names;
 mod reader;
 mod retention;

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection as Database, OptionalExtension, params};
 use rustc_hash::FxHashMap;
 
-use super::block::{self, CAPACITY, Connection};
-use super::blocks::{self, HEADER_COLUMNS, Header};
+use super::block::Connection;
 use super::instances::{Instances, Place};
 use super::lock::WriterLock;
-use super::merge::{Claim, Incoming, Merged, merge};
+use super::merge::Incoming;
+use super::merge_into_blocks::{PassState, merge_into_blocks};
 use super::names::{Names, inserted_id};
 use super::schema::{self, Durability};
 use super::{CacheError, PassOutcome, Retention, claims, location, retention, sources};
@@ -290,132 +290,26 @@ impl Writer {
     fn merge_pending(&mut self, pass_goes_on: bool) -> Result<(), CacheError> {
         self.names.save(&self.database)?;
         self.instances.save(&self.database)?;
+        let database = &self.database;
         let mut pending = std::mem::take(&mut self.pending);
         pending.sort_unstable_by_key(|event| (event.group, event.incoming.connection.time_ms));
         let mut incoming = Vec::new();
         for events in pending.chunk_by(|a, b| a.group == b.group) {
             incoming.clear();
             incoming.extend(events.iter().map(|event| event.incoming));
-            self.merge_group(events[0].group, &incoming, pass_goes_on)?;
+            let pass = PassState { has_claims: self.has_claims, goes_on: pass_goes_on };
+            let instances = &mut self.instances;
+            let merged = merge_into_blocks(events[0].group, &incoming, pass, database, |id| {
+                instances.pid(id, database)
+            })?;
+            self.counts.added += merged.added;
+            self.counts.duplicates += merged.duplicates;
         }
         self.has_claims |= pass_goes_on;
         pending.clear();
         self.pending = pending;
         Ok(())
     }
-
-    fn merge_group(
-        &mut self,
-        group: u32,
-        incoming: &[Incoming],
-        pass_goes_on: bool,
-    ) -> Result<(), CacheError> {
-        let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else {
-            return Ok(());
-        };
-        let (first_ms, last_ms) = (first.connection.time_ms, last.connection.time_ms);
-        let database = &self.database;
-        let touched = blocks_to_merge_with(group, first_ms, last_ms, database)?;
-        let mut existing = Vec::new();
-        let mut known_claims = Vec::new();
-        for header in &touched {
-            blocks::read(header.id, &mut existing, database)?;
-            if self.has_claims {
-                claims::load(header.id, header.connections, &mut known_claims, database)?;
-            }
-        }
-        known_claims.resize(existing.len(), Claim::NONE);
-        let instances = &mut self.instances;
-        let merged = merge(&existing, &known_claims, incoming, |id| instances.pid(id, database))?;
-        self.counts.added += merged.added;
-        self.counts.duplicates += merged.duplicates;
-        if merged.added > 0 {
-            write_merged(group, &touched, &merged, pass_goes_on, database)?;
-        } else if pass_goes_on {
-            let mut rest = merged.claims.as_slice();
-            for header in &touched {
-                let (claims, after) = rest.split_at(header.connections.min(rest.len()));
-                claims::store(header.id, claims, database)?;
-                rest = after;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The blocks that connections from `first_ms` to `last_ms` may fall into, or be appended to.
-fn blocks_to_merge_with(
-    group: u32,
-    first_ms: i64,
-    last_ms: i64,
-    database: &Database,
-) -> Result<Vec<Header>, CacheError> {
-    let mut headers = Vec::new();
-    let before: Option<Header> = database
-        .prepare_cached(&format!(
-            "SELECT {HEADER_COLUMNS} FROM block WHERE group_id = ?1 AND first_ms < ?2
-             ORDER BY first_ms DESC, last_ms DESC, id DESC LIMIT 1"
-        ))?
-        .query_row(params![group, first_ms], Header::from_row)
-        .optional()?;
-    headers
-        .extend(before.filter(|block| block.last_ms >= first_ms || block.connections < CAPACITY));
-    let mut within = database.prepare_cached(&format!(
-        "SELECT {HEADER_COLUMNS} FROM block
-         WHERE group_id = ?1 AND first_ms BETWEEN ?2 AND ?3 ORDER BY first_ms, last_ms, id"
-    ))?;
-    for header in within.query_map(params![group, first_ms, last_ms], Header::from_row)? {
-        headers.push(header?);
-    }
-    Ok(headers)
-}
-
-/// Writes `merged` in place of the blocks `touched`, and the group's own totals.
-fn write_merged(
-    group: u32,
-    touched: &[Header],
-    merged: &Merged,
-    pass_goes_on: bool,
-    database: &Database,
-) -> Result<(), CacheError> {
-    let (Some(first), Some(last)) = (merged.connections.first(), merged.connections.last()) else {
-        return Ok(());
-    };
-    let (group_last_ms, mut next_block): (i64, u32) = database
-        .prepare_cached("SELECT last_ms, next_block FROM connection_group WHERE id = ?1")?
-        .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let mut old_ids = touched.iter().map(|header| header.id);
-    for header in touched {
-        blocks::remove_summary(header, database)?;
-    }
-    let mut claims = merged.claims.as_slice();
-    for part in block::split(&merged.connections, last.time_ms >= group_last_ms) {
-        let id = match old_ids.next() {
-            Some(id) => id,
-            None => {
-                next_block += 1;
-                blocks::id(group, next_block - 1)?
-            }
-        };
-        blocks::write(group, id, part, database)?;
-        let (of_part, after) = claims.split_at(part.len());
-        claims = after;
-        if pass_goes_on {
-            claims::store(id, of_part, database)?;
-        }
-    }
-    for id in old_ids {
-        blocks::remove_payload(id, database)?;
-    }
-    database
-        .prepare_cached(
-            "UPDATE connection_group
-             SET connections = connections + ?2, first_ms = min(first_ms, ?3),
-                 last_ms = max(last_ms, ?4), next_block = ?5
-             WHERE id = ?1",
-        )?
-        .execute(params![group, merged.added as i64, first.time_ms, last.time_ms, next_block])?;
-    Ok(())
 }
 
 fn place(

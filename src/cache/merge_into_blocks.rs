@@ -1,0 +1,216 @@
+//! New connections of one group into its blocks: which blocks they fall into, and what becomes of
+//! those.
+//!
+//! Only blocks that a connection falls into are decoded, a few at a time, so that two connections
+//! far apart do not cost all that lies between them.
+
+use rusqlite::{Connection as Database, OptionalExtension, params};
+
+use super::block::{self, CAPACITY};
+use super::blocks::{self, HEADER_COLUMNS, Header};
+use super::merge::{Claim, Incoming, Merged, merge};
+use super::{CacheError, claims};
+
+/// Where a pass stands.
+#[derive(Clone, Copy)]
+pub(super) struct PassState {
+    /// Whether it has committed a batch already, so that there may be claims.
+    pub(super) has_claims: bool,
+    /// Whether there may be another batch, which will ask for claims.
+    pub(super) goes_on: bool,
+}
+
+/// How many of the connections were new, and how many there already.
+#[derive(Clone, Copy, Default)]
+pub(super) struct MergeCounts {
+    pub(super) added: u64,
+    pub(super) duplicates: u64,
+}
+
+/// Merges `incoming`, sorted by time, into the blocks of `group`. `pid` looks up a process
+/// instance's.
+pub(super) fn merge_into_blocks(
+    group: u32,
+    incoming: &[Incoming],
+    pass: PassState,
+    database: &Database,
+    mut pid: impl FnMut(u32) -> Result<Option<u32>, CacheError>,
+) -> Result<MergeCounts, CacheError> {
+    let mut counts = MergeCounts::default();
+    let headers = headers_around(group, incoming, database)?;
+    for (headers, incoming) in segments(&headers, incoming) {
+        let mut existing = Vec::new();
+        let mut known_claims = Vec::new();
+        for header in headers {
+            blocks::read(header.id, &mut existing, database)?;
+            if pass.has_claims {
+                claims::load(header.id, header.connections, &mut known_claims, database)?;
+            }
+        }
+        known_claims.resize(existing.len(), Claim::NONE);
+        let merged = merge(&existing, &known_claims, incoming, &mut pid)?;
+        counts.added += merged.added;
+        counts.duplicates += merged.duplicates;
+        if merged.added > 0 {
+            write(group, headers, &merged, pass, database)?;
+        } else if pass.goes_on {
+            let mut rest = merged.claims.as_slice();
+            for header in headers {
+                let (claims, after) = rest.split_at(header.connections.min(rest.len()));
+                claims::store(header.id, claims, database)?;
+                rest = after;
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// The blocks that `incoming` may fall between, in time order: those that begin in its span, and
+/// the one before, if it reaches into it or has room.
+fn headers_around(
+    group: u32,
+    incoming: &[Incoming],
+    database: &Database,
+) -> Result<Vec<Header>, CacheError> {
+    let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else {
+        return Ok(Vec::new());
+    };
+    let (first_ms, last_ms) = (first.connection.time_ms, last.connection.time_ms);
+    let mut headers = Vec::new();
+    let before: Option<Header> = database
+        .prepare_cached(&format!(
+            "SELECT {HEADER_COLUMNS} FROM block WHERE group_id = ?1 AND first_ms < ?2
+             ORDER BY first_ms DESC, last_ms DESC, id DESC LIMIT 1"
+        ))?
+        .query_row(params![group, first_ms], Header::from_row)
+        .optional()?;
+    headers
+        .extend(before.filter(|block| block.last_ms >= first_ms || block.connections < CAPACITY));
+    let mut within = database.prepare_cached(&format!(
+        "SELECT {HEADER_COLUMNS} FROM block
+         WHERE group_id = ?1 AND first_ms BETWEEN ?2 AND ?3 ORDER BY first_ms, last_ms, id"
+    ))?;
+    for header in within.query_map(params![group, first_ms, last_ms], Header::from_row)? {
+        headers.push(header?);
+    }
+    Ok(headers)
+}
+
+/// Blocks and what falls into them, or behind the last of them. Two blocks stay together only
+/// where a connection falls on the instant that both share; blocks that nothing falls into are
+/// left out.
+fn segments<'a>(
+    headers: &'a [Header],
+    incoming: &'a [Incoming],
+) -> Vec<(&'a [Header], &'a [Incoming])> {
+    let before = |time_ms| incoming.partition_point(|each| each.connection.time_ms < time_ms);
+    let mut segments = Vec::new();
+    let (mut from_header, mut from) = (0, 0);
+    for (index, header) in headers.iter().enumerate() {
+        let Some(next) = headers.get(index + 1) else {
+            break;
+        };
+        let to = before(next.first_ms);
+        let is_shared = header.last_ms == next.first_ms
+            && incoming.get(to).is_some_and(|each| each.connection.time_ms == next.first_ms);
+        if is_shared {
+            continue;
+        }
+        if to > from {
+            segments.push((&headers[from_header..=index], &incoming[from..to]));
+        }
+        (from_header, from) = (index + 1, to);
+    }
+    if from < incoming.len() {
+        segments.push((&headers[from_header..], &incoming[from..]));
+    }
+    segments
+}
+
+/// Writes `merged` in place of the blocks `old`, and the group's own totals.
+fn write(
+    group: u32,
+    old: &[Header],
+    merged: &Merged,
+    pass: PassState,
+    database: &Database,
+) -> Result<(), CacheError> {
+    let (Some(first), Some(last)) = (merged.connections.first(), merged.connections.last()) else {
+        return Ok(());
+    };
+    let (group_last_ms, mut next_block): (i64, u32) = database
+        .prepare_cached("SELECT last_ms, next_block FROM connection_group WHERE id = ?1")?
+        .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut old_ids = old.iter().map(|header| header.id);
+    for header in old {
+        blocks::remove_summary(header, database)?;
+    }
+    let mut claims = merged.claims.as_slice();
+    for part in block::split(&merged.connections, last.time_ms >= group_last_ms) {
+        let id = match old_ids.next() {
+            Some(id) => id,
+            None => {
+                next_block += 1;
+                blocks::id(group, next_block - 1)?
+            }
+        };
+        blocks::write(group, id, part, database)?;
+        let (of_part, after) = claims.split_at(part.len());
+        claims = after;
+        if pass.goes_on {
+            claims::store(id, of_part, database)?;
+        }
+    }
+    for id in old_ids {
+        blocks::remove_payload(id, database)?;
+    }
+    database
+        .prepare_cached(
+            "UPDATE connection_group
+             SET connections = connections + ?2, first_ms = min(first_ms, ?3),
+                 last_ms = max(last_ms, ?4), next_block = ?5
+             WHERE id = ?1",
+        )?
+        .execute(params![group, merged.added as i64, first.time_ms, last.time_ms, next_block])?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::block::Connection;
+    use super::*;
+
+    fn header(first_ms: i64, last_ms: i64) -> Header {
+        Header { group: 1, id: first_ms, first_ms, last_ms, connections: 2 }
+    }
+
+    fn at(time_ms: i64) -> Incoming {
+        let connection =
+            Connection { time_ms, instance: 1, domain: 0, bytes_sent: None, bytes_received: None };
+        Incoming { connection, record_id: None }
+    }
+
+    #[test]
+    fn only_blocks_that_something_falls_into_are_touched() {
+        let headers =
+            [header(0, 9), header(10, 19), header(19, 29), header(29, 39), header(50, 59)];
+        let times = [5, 19, 45, 70].map(at);
+        let found: Vec<_> = segments(&headers, &times)
+            .into_iter()
+            .map(|(headers, incoming)| {
+                let blocks: Vec<_> = headers.iter().map(|header| header.first_ms).collect();
+                let times: Vec<_> = incoming.iter().map(|each| each.connection.time_ms).collect();
+                (blocks, times)
+            })
+            .collect();
+        let expected = [
+            (vec![0], vec![5]),
+            // 19 is the last instant of one and the first of the next.
+            (vec![10, 19], vec![19]),
+            (vec![29], vec![45]),
+            (vec![50], vec![70]),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(segments(&[], &times).len(), 1);
+    }
+}
