@@ -311,6 +311,8 @@ fn a_window_in_a_gap_is_told_of_too() {
     assert!(query("hours = 0.005 AND include_all = 1", "1050").contains("--now latest"));
     assert_eq!(query("hours = 0.005 AND include_all = 1", "1060"), "");
     assert_eq!(query("pathname = 'x'", "1060"), "");
+    // Passed over unread, but there.
+    assert_eq!(query("hours = 1 AND min_connections = 9", "1120"), "");
 }
 
 /// Each of these ended in a panic, or in a complaint about the pipe.

@@ -151,6 +151,28 @@ proptest! {
         }
     }
 
+    /// Groups that their summaries rule out are passed over: that must change no row.
+    #[test]
+    fn what_is_ruled_out_unread_would_not_have_been_named(
+        rows in journal(1000), window_start in 0..12 * 3_600_000i64, spread in 0..3000i64,
+        events in 0..20i64,
+    ) {
+        let cache = TestCache::new();
+        // In parts, for groups of several blocks, some of them late.
+        for part in rows.chunks(rows.len() / 3 + 1) {
+            cache.import(ndjson(part));
+        }
+        let now_ms = START_MS + window_start + 8 * 3_600_000;
+        for group_by in ["process", "process_instance", "tuple", "process_port"] {
+            let query = |more: &str| cache.query(now_ms, &format!(
+                "SELECT * FROM beacon_candidates
+                 WHERE group_by = '{group_by}' AND hours = 8 AND max_interval_spread = {spread}
+                   AND total_events_threshold = {events} AND percent_beacon_threshold = 30 {more}"
+            )).unwrap();
+            prop_assert_eq!(query(""), query("AND include_all = 1 AND detected_by <> ''"));
+        }
+    }
+
     /// The shape of the hunt that the fixed interval comes from: connections numbered within
     /// each tuple, each joined to the next by its number.
     #[test]

@@ -64,6 +64,12 @@ pub fn find(times_ms: &[i64], thresholds: &Thresholds) -> Finding {
     finding
 }
 
+/// Whether the rule can hold for a group of at most so many connections: an hour needs more
+/// intervals than the threshold, and n connections have n - 1.
+pub fn can_hold(most_connections: u64, thresholds: &Thresholds) -> bool {
+    most_connections.saturating_sub(1) > thresholds.total_events
+}
+
 /// The intervals above the threshold, in whole seconds as KQL's `datetime_diff` counts them, each
 /// with the clock hour of its earlier connection.
 fn counted_intervals(

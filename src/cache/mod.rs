@@ -25,7 +25,7 @@ mod writer;
 pub use block::Connection;
 pub use error::CacheError;
 pub use location::default_path;
-pub use reader::{Group, Instance, Reader, Scan, Totals};
+pub use reader::{Group, Instance, Reader, Scan, Summary, Totals};
 pub use retention::Retention;
 pub use sources::{PassOutcome, Source};
 pub use writer::{PassCounts, Writer};

@@ -30,6 +30,21 @@ pub struct Group {
     pub protocol: Protocol,
     /// Its connections, in the window and outside.
     pub connections: u64,
+    /// Unix milliseconds of the first of them.
+    pub first_ms: i64,
+    /// Unix milliseconds of the last of them.
+    pub last_ms: i64,
+}
+
+/// What is known of a group's connections in a window without decoding a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Connections of the blocks that reach into the window: at least those in it.
+    pub connections: u64,
+    /// The shortest of the intervals that are sure to lie in the window, milliseconds.
+    pub min_interval_ms: Option<i64>,
+    /// The longest of them.
+    pub max_interval_ms: Option<i64>,
 }
 
 /// A process instance.
@@ -89,7 +104,8 @@ impl Reader {
     /// The groups that may have connections in `window`, by id.
     pub fn groups(&self, window: Window) -> Result<Vec<Group>, CacheError> {
         let mut select = self.database.prepare_cached(
-            "SELECT id, host, pathname, destination, port, protocol, connections
+            "SELECT id, host, pathname, destination, port, protocol, connections,
+                    first_ms, last_ms
              FROM connection_group
              WHERE first_ms <= ?2 AND last_ms >= ?1 ORDER BY id",
         )?;
@@ -102,9 +118,32 @@ impl Reader {
                 port: row.get(4)?,
                 protocol: Protocol::from_number(row.get(5)?),
                 connections: row.get(6)?,
+                first_ms: row.get(7)?,
+                last_ms: row.get(8)?,
             })
         })?;
         Ok(groups.collect::<Result<_, _>>()?)
+    }
+
+    /// What is known of `group` in `window` without decoding a block: the intervals are those
+    /// inside blocks that lie in the window as a whole.
+    pub fn summary(&self, group: &Group, window: Window) -> Result<Summary, CacheError> {
+        let summary = self
+            .database
+            .prepare_cached(
+                "SELECT coalesce(sum(connections), 0),
+                        min(min_interval_ms) FILTER (WHERE first_ms >= ?2 AND last_ms <= ?3),
+                        max(max_interval_ms) FILTER (WHERE first_ms >= ?2 AND last_ms <= ?3)
+                 FROM block WHERE group_id = ?1 AND first_ms <= ?3 AND last_ms >= ?2",
+            )?
+            .query_row(params![group.id, window.since_ms, window.until_ms], |row| {
+                Ok(Summary {
+                    connections: row.get(0)?,
+                    min_interval_ms: row.get(1)?,
+                    max_interval_ms: row.get(2)?,
+                })
+            })?;
+        Ok(summary)
     }
 
     /// The connections of `group` in `window`, in time order.

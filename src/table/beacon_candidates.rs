@@ -2,14 +2,14 @@
 
 use std::cmp::Ordering;
 
-use super::grouping::{self, ResultGroup, Selection, tuple};
+use super::grouping::{self, Publicity, ResultGroup, Selection, tuple};
 use super::narrowing::Narrowing;
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
 use super::tables::Answer;
 use super::{QueryContext, Row, TableError, Value};
 use crate::beacon::intervals::IntervalStatistics;
 use crate::beacon::{fixed_interval, repetitive_interval};
-use crate::cache::Reader;
+use crate::cache::{Reader, Summary};
 
 const NARROWING: [&str; 6] =
     ["host", "pathname", "sophosPID", "destination", "destinationport", "tuple"];
@@ -42,9 +42,10 @@ pub(super) fn generate(
     let most_rows = parameters.most_rows();
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut found: u64 = 0;
-    // Without an interval there is nothing for a detector to name.
-    let least = if parameters.include_all { 1 } else { 2 };
-    selection.for_each_result(parameters.group_by, least, |selection, group| {
+    let is_wanted = |summary: &Summary, publicity: Publicity| {
+        parameters.include_all || can_be_named(summary, publicity, &parameters)
+    };
+    selection.for_each_result(parameters.group_by, is_wanted, |selection, group| {
         let candidate = candidate(selection, reader, &group, &parameters, &narrowing)?;
         if let Some(candidate) = candidate {
             found += 1;
@@ -62,6 +63,16 @@ pub(super) fn generate(
     let rows: Vec<Row> = candidates.into_iter().map(|candidate| candidate.row).collect();
     let window_is_empty = selection.window_is_empty();
     Ok(Answer { rows_cut: found - rows.len() as u64, rows, window_is_empty })
+}
+
+/// Whether some detector can name a group of which no more is known than this. What it says no to
+/// none of them would name, so that passing it over changes no row.
+fn can_be_named(summary: &Summary, publicity: Publicity, parameters: &Parameters) -> bool {
+    let intervals_ms = summary.min_interval_ms.zip(summary.max_interval_ms);
+    let connections = summary.connections;
+    fixed_interval::can_hold(connections, intervals_ms, &parameters.fixed_interval)
+        || publicity != Publicity::NotPublic
+            && repetitive_interval::can_hold(connections, &parameters.repetitive_interval)
 }
 
 fn keep_first(candidates: &mut Vec<Candidate>, most_rows: usize) {

@@ -12,7 +12,7 @@ use super::narrowing::Narrowing;
 use super::parameters::{GroupBy, Parameters};
 use super::{QueryContext, TableError};
 use crate::beacon::Timeline;
-use crate::cache::{Connection, Group, Reader, Window};
+use crate::cache::{Connection, Group, Reader, Summary, Window};
 use crate::journal::{Protocol, Scope};
 
 /// So many names, and scopes, are remembered while the groups are walked.
@@ -39,6 +39,15 @@ pub(super) struct ResultGroup {
 pub(super) struct Latest {
     pub(super) connection: Connection,
     pub(super) group: Group,
+}
+
+/// Whether a result group's connections are to public addresses and ports other than 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Publicity {
+    Public,
+    NotPublic,
+    /// Some may be.
+    Unknown,
 }
 
 /// The cache's groups that a query is about.
@@ -174,12 +183,16 @@ impl<'r> Selection<'r> {
         Ok(scope)
     }
 
-    /// Puts the groups together as `group_by` says and hands them on, one after another. Those
-    /// with fewer than `least` connections are passed over unread.
+    /// Puts the groups together as `group_by` says and hands them on, one after another. Those of
+    /// which `is_wanted` says no are passed over undecoded.
+    ///
+    /// It is asked with the summary of a result group that is one group of the cache as a whole,
+    /// and with the mere number of connections of any other: put together or taken apart,
+    /// connections have other intervals.
     pub(super) fn for_each_result(
         &mut self,
         group_by: GroupBy,
-        least: u64,
+        is_wanted: impl Fn(&Summary, Publicity) -> bool,
         mut take: impl FnMut(&mut Self, ResultGroup) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         let mut groups = std::mem::take(&mut self.groups);
@@ -190,9 +203,27 @@ impl<'r> Selection<'r> {
         };
         groups.sort_unstable_by_key(|group| (key(group), group.id));
         for members in groups.chunk_by(|a, b| key(a) == key(b)) {
-            if members.iter().map(|group| group.connections).sum::<u64>() < least {
-                // What spans a point, and that in the window, is in the window.
-                self.saw_connection = true;
+            let mut summary = Summary {
+                connections: members.iter().map(|group| group.connections).sum(),
+                min_interval_ms: None,
+                max_interval_ms: None,
+            };
+            let mut publicity = Publicity::Unknown;
+            if let [group] = members {
+                let is_public = group.port != 0 && self.scope(group.destination)? == Scope::Public;
+                publicity = if is_public { Publicity::Public } else { Publicity::NotPublic };
+                if group_by != GroupBy::ProcessInstance && is_wanted(&summary, publicity) {
+                    summary = self.reader.summary(group, self.window)?;
+                }
+            }
+            if !is_wanted(&summary, publicity) {
+                let window = self.window;
+                let is_in_window = |group: &Group| {
+                    window.contains(group.first_ms) || window.contains(group.last_ms)
+                };
+                // One that spans the window may have connections in it, or a gap there.
+                self.saw_connection |= members.iter().any(is_in_window);
+                self.is_narrowed = true;
                 continue;
             }
             // One gathering a row: many only where instances are kept apart.
