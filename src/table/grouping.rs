@@ -57,8 +57,8 @@ pub(super) struct Selection<'r> {
     groups: Vec<Group>,
     /// Whether a connection in the window was seen, of any group.
     saw_connection: bool,
-    /// Whether all groups with connections in the window were looked at.
-    is_narrowed: bool,
+    /// Whether groups were passed over that may have connections in the window.
+    passes_some_over: bool,
     names: FxHashMap<u32, Rc<str>>,
     scopes: FxHashMap<u32, Scope>,
 }
@@ -78,7 +78,7 @@ impl<'r> Selection<'r> {
             window,
             groups,
             saw_connection: false,
-            is_narrowed: false,
+            passes_some_over: false,
             names,
             scopes,
         };
@@ -87,7 +87,7 @@ impl<'r> Selection<'r> {
                 Ok(selection.scope(group.destination)? != Scope::Loopback)
             })?;
         }
-        selection.is_narrowed = selection.groups.len() < found;
+        selection.passes_some_over = selection.groups.len() < found;
         Ok(selection)
     }
 
@@ -100,7 +100,7 @@ impl<'r> Selection<'r> {
     ) -> Result<(), TableError> {
         let narrows = |column| columns.contains(&column) && narrowing.narrows(column);
         let mut pathnames: FxHashMap<(u32, u32), bool> = FxHashMap::default();
-        self.is_narrowed = true;
+        self.passes_some_over = true;
         self.retain(|selection, group| {
             let host = selection.name(group.host)?;
             let destination = selection.name(group.destination)?;
@@ -144,7 +144,7 @@ impl<'r> Selection<'r> {
 
     /// Whether there is no connection in the window at all, as far as the walk has shown.
     pub(super) fn window_is_empty(&self) -> bool {
-        !self.saw_connection && !self.is_narrowed
+        !self.saw_connection && !self.passes_some_over
     }
 
     /// Notes that there is a connection in the window.
@@ -223,7 +223,7 @@ impl<'r> Selection<'r> {
                 };
                 // One that spans the window may have connections in it, or a gap there.
                 self.saw_connection |= members.iter().any(is_in_window);
-                self.is_narrowed = true;
+                self.passes_some_over = true;
                 continue;
             }
             // One gathering a row: many only where instances are kept apart.

@@ -210,9 +210,9 @@ pub(super) fn read_line<S: JournalSink>(
     }
 }
 
-/// The process start, whole seconds, in a ProcessGuid: the unix time has its lower 16 bits in the
-/// second group and its upper 16 in the third, as Sysmon lays out
-/// machine-start-token in a GUID's fields. `None` for the GUID of an unknown process.
+/// The process start, whole seconds, in a ProcessGuid, which Sysmon composes of machine, start and
+/// token: the unix time has its lower 16 bits in the second group and its upper 16 in the third.
+/// `None` for the GUID of an unknown process.
 fn process_start(guid: &str) -> Option<FileTime> {
     let mut groups = guid.trim_matches(['{', '}']).split('-').skip(1);
     let low = u16::from_str_radix(groups.next()?, 16).ok()?;
