@@ -20,27 +20,33 @@ const SDK: &str = "osquery==3.1.1";
 fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     let python = PYTHON.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peer");
-        let python = folder.join("bin/python3");
-        let has_sdk = |python: &Path| run(Command::new(python).args(["-c", "import osquery"]));
-        if has_sdk(&python).is_ok() {
-            return Ok(python);
+        let python = set_up_python();
+        if let Err(missing) = &python {
+            // Once, and not through the tests' captured output.
+            let _ = writeln!(std::io::stderr(), "skipped, no Python peer: {missing}");
         }
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SDK]))?;
-        has_sdk(&python).map(|()| python.clone())
+        python
     });
     match python {
         Ok(python) => Some(python),
         Err(missing) if std::env::var_os("BEACON_REQUIRE_PEER").is_some() => {
             panic!("the peer is required: {missing}")
         }
-        Err(missing) => {
-            // Not through the test's captured output.
-            let _ = writeln!(std::io::stderr(), "skipped, no Python peer: {missing}");
-            None
-        }
+        Err(_) => None,
     }
+}
+
+/// Makes the virtual environment, unless it is there already.
+fn set_up_python() -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peer");
+    let python = folder.join("bin/python3");
+    let has_sdk = |python: &Path| run(Command::new(python).args(["-c", "import osquery"]));
+    if has_sdk(&python).is_ok() {
+        return Ok(python);
+    }
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SDK]))?;
+    has_sdk(&python).map(|()| python.clone())
 }
 
 fn run(command: &mut Command) -> Result<(), String> {
