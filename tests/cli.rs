@@ -371,6 +371,27 @@ fn a_quiet_file_does_not_fail_an_import_of_others() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupted_query_leaves_no_copy_of_the_journal() {
+    let folder = folder(&[]);
+    let mut child = command(&["query", "--journal", "-", "SELECT 1"])
+        .env("TMPDIR", folder.path())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let files = || fs::read_dir(folder.path()).unwrap().count();
+    while files() == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    // The handler is set right after the folder is made.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
+    assert_eq!(files(), 0);
+}
+
 /// An import that is killed outright, with batches committed and others not.
 #[cfg(unix)]
 #[test]

@@ -76,6 +76,8 @@ impl Query {
             (super::cache_path(self.cache)?, None)
         } else {
             folder = tempfile::tempdir().context("cannot make a temporary cache")?;
+            #[cfg(unix)]
+            remove_when_interrupted(folder.path())?;
             let path = folder.path().join("cache.sqlite");
             fill_temporary(&path, &self.journal, verbose)?;
             (path, Some("latest".to_owned()))
@@ -90,6 +92,24 @@ impl Query {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// A signal ends the process without dropping anything, and what is in the folder came from a
+/// journal.
+#[cfg(unix)]
+fn remove_when_interrupted(folder: &Path) -> Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+
+    let folder = folder.to_owned();
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot handle signals")?;
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let _ = std::fs::remove_dir_all(folder);
+            std::process::exit(128 + signal); // as shells count it
+        }
+    });
+    Ok(())
 }
 
 fn fill_temporary(path: &Path, files: &[PathBuf], verbose: bool) -> Result<()> {
