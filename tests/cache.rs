@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use crate::random_journal::{START_MS, journal, ndjson};
-use crate::support::{TestCache, import_into};
+use crate::support::{TestCache, hand_over, import_into};
 
 const COUNT: &str = "SELECT coalesce(sum(number_of_connections), 0) FROM beacon_candidates
      WHERE include_all = 1 AND include_loopback = 1 AND since = 0";
@@ -71,7 +71,8 @@ proptest! {
 
         let killed = TestCache::new();
         let mut writer = killed.writer().with_batch(batch);
-        import_without_end(&mut writer, &whole[..killed_at]);
+        let (_, rejections) = hand_over(&mut writer, whole[..killed_at].into());
+        prop_assert_eq!(rejections, []);
         drop(writer);
         import_into(&mut killed.writer().with_batch(batch), whole.clone().into());
         prop_assert_eq!(&killed.value(LATER_MS, COUNT), &expected);
@@ -113,32 +114,6 @@ proptest! {
             expected.into_iter().flat_map(|(time, count)| vec![time; count]).collect();
         prop_assert_eq!(times(&cache), expected);
     }
-}
-
-/// Hands a journal's connections to the writer, and nothing more: what a killed import does.
-fn import_without_end(writer: &mut Writer, journal: &str) {
-    struct Sink<'w>(&'w mut Writer);
-    impl beacon_candidates::journal::reader::JournalSink for Sink<'_> {
-        type Error = CacheError;
-        fn connection(
-            &mut self,
-            event: &beacon_candidates::journal::ConnectionEvent<'_>,
-        ) -> Result<(), CacheError> {
-            self.0.connection(event)
-        }
-        fn process(
-            &mut self,
-            event: &beacon_candidates::journal::ProcessEvent<'_>,
-        ) -> Result<(), CacheError> {
-            self.0.process(event)
-        }
-        fn rejected(&mut self, rejection: beacon_candidates::journal::reader::Rejection) {
-            panic!("{rejection:?}");
-        }
-    }
-    let bytes = std::io::Cursor::new(journal.to_owned().into_bytes());
-    let source = beacon_candidates::journal::reader::Source::from_reader("journal", bytes).unwrap();
-    beacon_candidates::journal::reader::read(source, None, &mut Sink(writer)).unwrap();
 }
 
 /// The first two thirds and the last two thirds, cut between instants.
@@ -302,7 +277,8 @@ fn a_cache_full_of_command_lines_keeps_its_connections() {
 fn a_pass_that_is_abandoned_leaves_nothing_to_the_next() {
     let cache = TestCache::new();
     let mut writer = cache.writer().with_batch(2);
-    import_without_end(&mut writer, &at([0, 1, 2, 3, 4]));
+    let (_, rejections) = hand_over(&mut writer, at([0, 1, 2, 3, 4]).into());
+    assert_eq!(rejections, []);
     writer.abandon_pass().unwrap();
     let next = import_into(&mut writer, at([4, 5]).into()).counts;
     assert_eq!((next.added, next.duplicates), (2, 0));

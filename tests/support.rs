@@ -92,10 +92,16 @@ impl TestCache {
     }
 }
 
-pub fn import_into(writer: &mut Writer, journal: Vec<u8>) -> Imported {
+/// Hands a journal's events to the writer, and nothing more: what a killed import does.
+pub fn hand_over(writer: &mut Writer, journal: Vec<u8>) -> (Summary, Vec<Rejection>) {
     let mut pass = Pass { writer, rejections: Vec::new() };
     let source = Source::from_reader("the journal", std::io::Cursor::new(journal)).unwrap();
     let summary = reader::read(source, None, &mut pass).unwrap();
+    (summary, pass.rejections)
+}
+
+pub fn import_into(writer: &mut Writer, journal: Vec<u8>) -> Imported {
+    let (summary, rejections) = hand_over(writer, journal);
     let outcome = PassOutcome {
         source: summary.format.source_name(),
         state: "imported",
@@ -103,8 +109,8 @@ pub fn import_into(writer: &mut Writer, journal: Vec<u8>) -> Imported {
         rejected: summary.rejected,
         last_error: "",
     };
-    let counts = pass.writer.end_pass(&outcome).unwrap();
-    Imported { summary, counts, rejections: pass.rejections }
+    let counts = writer.end_pass(&outcome).unwrap();
+    Imported { summary, counts, rejections }
 }
 
 pub fn text(value: rusqlite::types::ValueRef<'_>) -> String {

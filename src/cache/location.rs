@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::CacheError;
+
 const FILE: &str = "cache.sqlite";
 
 /// The default cache: the system's for root (and on Windows), else the user's own under
@@ -62,6 +64,18 @@ fn owner_and_mode(path: &Path) -> Option<(u32, u32)> {
 #[cfg(not(unix))]
 fn owner_and_mode(_path: &Path) -> Option<(u32, u32)> {
     None
+}
+
+/// The error of a cache that may not be opened, with who may.
+pub(super) fn refused(path: &Path, reason: impl ToString) -> CacheError {
+    CacheError::Open { path: path.to_owned(), reason: reason.to_string(), who: who_may_open(path) }
+}
+
+/// A file beside `path`, of its name and `suffix`.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// Creates the folder of `path`, for its owner only, if it is not there.

@@ -16,9 +16,7 @@ pub(super) struct WriterLock {
 
 /// The lock of the cache at `path`.
 pub(super) fn path_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    name.into()
+    location::with_suffix(path, ".lock")
 }
 
 impl WriterLock {

@@ -10,7 +10,7 @@ use rusqlite::{Connection as Database, OptionalExtension, params};
 use super::block::Connection;
 use super::blocks::{self, HEADER_COLUMNS, Header};
 use super::sources::{self, Source};
-use super::{CacheError, Window, schema};
+use super::{CacheError, Window, location, schema};
 use crate::journal::{FileTime, Protocol, SophosPid};
 
 /// A group: the connections that share host, pathname, destination, port and protocol.
@@ -56,6 +56,13 @@ pub struct Instance {
     pub sophos_pid: Option<SophosPid>,
     /// Command line; '' if not known.
     pub cmdline: String,
+}
+
+impl Instance {
+    /// The SophosPID as rows show it; '' if the pid is not known.
+    pub fn sophos_pid_text(&self) -> String {
+        self.sophos_pid.map(|sophos_pid| sophos_pid.to_string()).unwrap_or_default()
+    }
 }
 
 /// The cache as a whole.
@@ -232,10 +239,9 @@ impl Reader {
                 })
             },
         )?;
-        let mut log = self.path.as_os_str().to_owned();
-        log.push("-wal");
+        let log = location::with_suffix(&self.path, "-wal");
         let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
-        totals.bytes = size(&self.path) + size(Path::new(&log));
+        totals.bytes = size(&self.path) + size(&log);
         Ok(totals)
     }
 

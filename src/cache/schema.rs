@@ -103,13 +103,7 @@ pub(super) fn open_to_write(
     durability: Durability,
     had_writer: bool,
 ) -> Result<Connection, CacheError> {
-    let refused = |reason: String| CacheError::Open {
-        path: path.to_owned(),
-        reason,
-        who: location::who_may_open(path),
-    };
-    let file = location::open_private(path).map_err(|error| refused(error.to_string()))?;
-    drop(file);
+    drop(location::open_private(path).map_err(|error| location::refused(path, error))?);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(path, flags)?;
     let found = version(&connection, path, had_writer)?;
@@ -133,19 +127,14 @@ pub(super) fn open_to_write(
 
 /// Opens `path` for a reader, which neither creates nor changes anything.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
-    let refused = |reason: String| CacheError::Open {
-        path: path.to_owned(),
-        reason,
-        who: location::who_may_open(path),
-    };
     match path.try_exists() {
         Ok(true) => {}
         Ok(false) => return Err(CacheError::Missing(path.to_owned())),
-        Err(error) => return Err(refused(error.to_string())),
+        Err(error) => return Err(location::refused(path, error)),
     }
-    let file = std::fs::File::open(path).map_err(|error| refused(error.to_string()))?;
+    let file = std::fs::File::open(path).map_err(|error| location::refused(path, error))?;
     if file.metadata().is_ok_and(|file| file.is_dir()) {
-        return Err(refused("it is a folder".to_owned()));
+        return Err(location::refused(path, "it is a folder"));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let had_writer = lock::path_of(path).exists();

@@ -72,11 +72,7 @@ impl Writer {
     /// Opens the cache at `path`, creating it where there is none. `role` is what other writers
     /// are told. A damaged file is moved aside first.
     pub fn open(path: &Path, role: &str, retention: Retention) -> Result<Writer, CacheError> {
-        location::create_folder(path).map_err(|error| CacheError::Open {
-            path: path.to_owned(),
-            reason: error.to_string(),
-            who: location::who_may_open(path),
-        })?;
+        location::create_folder(path).map_err(|error| location::refused(path, error))?;
         let lock = WriterLock::take(path, role)?;
         match schema::open_to_write(path, Durability::Kept, lock.was_there()) {
             Ok(database) => Writer::new(database, path, retention, Some(lock)),
@@ -353,11 +349,7 @@ fn find_or_insert_group(
 
 /// Renames the file and its log out of the way; gives the new name.
 fn move_aside(path: &Path, now_s: i64) -> Result<PathBuf, CacheError> {
-    let with_suffix = |path: &Path, suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
+    let with_suffix = location::with_suffix;
     let aside = (0..)
         .map(|attempt| with_suffix(path, &format!(".damaged-{}", now_s + attempt)))
         .find(|aside| !aside.exists())

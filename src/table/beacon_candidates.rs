@@ -11,9 +11,6 @@ use crate::beacon::intervals::IntervalStatistics;
 use crate::beacon::{fixed_interval, repetitive_interval};
 use crate::cache::{Reader, Summary};
 
-const NARROWING: [&str; 6] =
-    ["host", "pathname", "sophosPID", "destination", "destinationport", "tuple"];
-
 /// A row, and what it is ordered by.
 struct Candidate {
     /// Most regular first.
@@ -37,8 +34,7 @@ pub(super) fn generate(
 ) -> Result<Answer, TableError> {
     let parameters = Parameters::of(context, now_ms)?;
     let key_columns = grouping::columns_in_key(parameters.group_by);
-    let (mut selection, narrowing) =
-        grouping::select(reader, &parameters, context, &NARROWING, key_columns)?;
+    let (mut selection, narrowing) = grouping::select(reader, &parameters, context, key_columns)?;
     let most_rows = parameters.most_rows();
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut found: u64 = 0;
@@ -106,7 +102,7 @@ fn candidate(
 
     let latest = &group.latest;
     let instance = reader.instance(latest.connection.instance)?;
-    let sophos_pid = instance.sophos_pid.map(|id| id.to_string()).unwrap_or_default();
+    let sophos_pid = instance.sophos_pid_text();
     let host = selection.name(latest.group.host)?;
     let port = latest.group.port;
     let over_destinations = parameters.group_by == GroupBy::ProcessPort;

@@ -10,10 +10,8 @@ use super::grouping::{self, tuple};
 use super::parameters::Parameters;
 use super::tables::Answer;
 use super::{Operator, QueryContext, TableError, Value};
-use crate::cache::{Connection, Instance, Reader, Window};
+use crate::cache::{Connection, Reader, Window};
 
-const NARROWING: [&str; 6] =
-    ["host", "pathname", "sophosPID", "destination", "destinationport", "tuple"];
 /// Columns of which one has to be narrowed, so that the timeline is of something.
 const NEEDED: [&str; 4] = ["tuple", "destination", "pathname", "sophosPID"];
 
@@ -33,7 +31,7 @@ pub(super) fn generate(
     }
     parameters.window = narrow_in_time(parameters.window, context);
     let (mut selection, narrowing) =
-        grouping::select(reader, &parameters, context, &NARROWING, &NARROWING)?;
+        grouping::select(reader, &parameters, context, &grouping::NARROWING)?;
 
     // The earliest rows of all groups, without holding more of them than are returned.
     let most_rows = parameters.most_rows();
@@ -47,10 +45,10 @@ pub(super) fn generate(
             let passes = match passes.entry(connection.instance) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
-                    let (instance, sophos_pid) = shown(reader, connection.instance)?;
+                    let instance = reader.instance(connection.instance)?;
                     *new.insert(
                         narrowing.accepts("pathname", &instance.pathname)?
-                            && narrowing.accepts("sophosPID", &sophos_pid)?,
+                            && narrowing.accepts("sophosPID", &instance.sophos_pid_text())?,
                     )
                 }
             };
@@ -72,7 +70,8 @@ pub(super) fn generate(
     let mut rows = Vec::with_capacity(earliest.len());
     for (time_ms, index, Reverse(connection)) in earliest.into_sorted_vec() {
         let group = selection.groups()[index];
-        let (instance, sophos_pid) = shown(reader, connection.instance)?;
+        let instance = reader.instance(connection.instance)?;
+        let sophos_pid = instance.sophos_pid_text();
         let interval_ms = previous_ms.insert(group.host, time_ms).map(|before| time_ms - before);
         let destination = selection.name(group.destination)?;
         rows.push(vec![
@@ -93,13 +92,6 @@ pub(super) fn generate(
     }
     let window_is_empty = selection.window_is_empty();
     Ok(Answer { rows_cut: found - rows.len() as u64, rows, window_is_empty })
-}
-
-/// A process instance, and its SophosPID as text.
-fn shown(reader: &Reader, id: u32) -> Result<(Instance, String), TableError> {
-    let instance = reader.instance(id)?;
-    let sophos_pid = instance.sophos_pid.map(|id| id.to_string()).unwrap_or_default();
-    Ok((instance, sophos_pid))
 }
 
 /// The part of `window` in which the column `time`, whole seconds, passes its constraints.

@@ -15,6 +15,11 @@ use crate::beacon::Timeline;
 use crate::cache::{Connection, Group, Reader, Summary, Window};
 use crate::journal::{Protocol, Scope};
 
+/// The columns of both tables whose constraints reach us and are evaluated here; the others are
+/// parameters, and `time`, which shrinks the window.
+pub(super) const NARROWING: [&str; 6] =
+    ["host", "pathname", "sophosPID", "destination", "destinationport", "tuple"];
+
 /// So many names, and scopes, are remembered while the groups are walked.
 const KEPT: usize = 20_000;
 
@@ -183,6 +188,11 @@ impl<'r> Selection<'r> {
         Ok(scope)
     }
 
+    /// Whether a group's connections are what the repetitive interval looks at.
+    fn is_public(&mut self, group: &Group) -> Result<bool, TableError> {
+        Ok(group.port != 0 && self.scope(group.destination)? == Scope::Public)
+    }
+
     /// Puts the groups together as `group_by` says and hands them on, one after another. Those of
     /// which `is_wanted` says no are passed over undecoded.
     ///
@@ -210,7 +220,7 @@ impl<'r> Selection<'r> {
             };
             let mut publicity = Publicity::Unknown;
             if let [group] = members {
-                let is_public = group.port != 0 && self.scope(group.destination)? == Scope::Public;
+                let is_public = self.is_public(group)?;
                 publicity = if is_public { Publicity::Public } else { Publicity::NotPublic };
                 if group_by != GroupBy::ProcessInstance && is_wanted(&summary, publicity) {
                     summary = self.reader.summary(group, self.window)?;
@@ -229,7 +239,7 @@ impl<'r> Selection<'r> {
             // One gathering a row: many only where instances are kept apart.
             let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
             for group in members {
-                let is_public = group.port != 0 && self.scope(group.destination)? == Scope::Public;
+                let is_public = self.is_public(group)?;
                 let mut scan = self.reader.scan(group, self.window)?;
                 while let Some(connection) = scan.peek()? {
                     scan.advance();
@@ -330,10 +340,9 @@ pub(super) fn select<'r>(
     reader: &'r Reader,
     parameters: &Parameters,
     context: &QueryContext,
-    narrowing_columns: &[&str],
     key_columns: &[&str],
 ) -> Result<(Selection<'r>, Narrowing), TableError> {
-    let narrowing = Narrowing::of(context, narrowing_columns)?;
+    let narrowing = Narrowing::of(context, &NARROWING)?;
     let mut selection = Selection::new(reader, parameters.window, parameters.include_loopback)?;
     if !narrowing.is_empty() {
         selection.narrow(&narrowing, key_columns)?;

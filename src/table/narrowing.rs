@@ -46,32 +46,32 @@ impl Narrowing {
 
     /// Whether a row with this text in `column` may pass.
     pub(super) fn accepts(&self, column: &str, text: &str) -> Result<bool, TableError> {
-        for constraint in self.constraints.iter().filter(|each| each.column == column) {
-            let passes = match constraint.operator {
-                Operator::LIKE => self.ask_sqlite("SELECT ?1 LIKE ?2", text, &constraint.value)?,
-                Operator::GLOB => self.ask_sqlite("SELECT ?1 GLOB ?2", text, &constraint.value)?,
-                // The host does not tell the collation: as wide as the widest of SQLite's.
-                _ => {
-                    let (text, value) = (text.trim_end_matches(' '), &*constraint.value);
-                    text.eq_ignore_ascii_case(value.trim_end_matches(' '))
-                }
-            };
-            if !passes {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        // The host does not tell the collation: as wide as the widest of SQLite's.
+        let bare = text.trim_end_matches(' ');
+        self.all_pass(column, text, |value| bare.eq_ignore_ascii_case(value.trim_end_matches(' ')))
     }
 
     /// The same for a whole number; patterns see its digits, and = its value.
     pub(super) fn accepts_number(&self, column: &str, number: i64) -> Result<bool, TableError> {
+        // What is no whole number is left to SQLite.
+        self.all_pass(column, &number.to_string(), |value| {
+            value.parse().map_or(true, |value: i64| value == number)
+        })
+    }
+
+    /// Whether all constraints on `column` pass; patterns are compared with `text`.
+    fn all_pass(
+        &self,
+        column: &str,
+        text: &str,
+        equals: impl Fn(&str) -> bool,
+    ) -> Result<bool, TableError> {
         for constraint in self.constraints.iter().filter(|each| each.column == column) {
-            let text = number.to_string();
+            let value = constraint.value.as_str();
             let passes = match constraint.operator {
-                Operator::LIKE => self.ask_sqlite("SELECT ?1 LIKE ?2", &text, &constraint.value)?,
-                Operator::GLOB => self.ask_sqlite("SELECT ?1 GLOB ?2", &text, &constraint.value)?,
-                // What is no whole number is left to SQLite.
-                _ => constraint.value.parse().map_or(true, |value: i64| value == number),
+                Operator::LIKE => self.ask_sqlite("SELECT ?1 LIKE ?2", text, value)?,
+                Operator::GLOB => self.ask_sqlite("SELECT ?1 GLOB ?2", text, value)?,
+                _ => equals(value),
             };
             if !passes {
                 return Ok(false);

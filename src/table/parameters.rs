@@ -252,20 +252,17 @@ impl Parameters {
     }
 }
 
-/// The value of a parameter's hidden column in every row of the answer to `context`.
-pub(super) fn echo(
-    parameter: Parameter,
-    context: &QueryContext,
-    now_ms: i64,
-) -> Result<Value, TableError> {
+/// The value of a parameter's hidden column in every row of the answer to `context`, whose
+/// parameters are `checked`.
+pub(super) fn echo(parameter: Parameter, context: &QueryContext, checked: &Parameters) -> Value {
     let Some(given) = context.given(parameter.name()) else {
-        return Ok(Parameters::of(context, now_ms)?.in_force(parameter));
+        return checked.in_force(parameter);
     };
-    Ok(match (parameter.kind(), given.trim().parse::<f64>()) {
+    match (parameter.kind(), given.trim().parse::<f64>()) {
         (Kind::BigInt, Ok(number)) => Value::Integer(number as i64),
         (Kind::Double, Ok(number)) => Value::Double(number),
         _ => given.into(),
-    })
+    }
 }
 
 /// The parameters as text.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::parameters::{self, Parameter};
+use super::parameters::{self, Parameter, Parameters};
 use super::{
     QueryContext, Row, Table, TableError, Value, beacon_candidates, beacon_connections,
     beacon_status,
@@ -93,10 +93,9 @@ impl Tables {
         context: &QueryContext,
         now_ms: i64,
     ) -> Result<Vec<Value>, TableError> {
-        let parameters = table.parameters().iter();
-        parameters
-            .map(|parameter: &Parameter| parameters::echo(*parameter, context, now_ms))
-            .collect()
+        let checked = Parameters::of(context, now_ms)?;
+        let echo = |parameter: &Parameter| parameters::echo(*parameter, context, &checked);
+        Ok(table.parameters().iter().map(echo).collect())
     }
 }
 

@@ -115,7 +115,7 @@ impl<K: PartialEq + Clone, T> Answers<K, T> {
 }
 
 /// A panic while a lock is held leaves nothing half-done here: what computes holds none.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use osquery_rust_ng::plugin::Plugin;
 use osquery_rust_ng::{Server, ServerStopHandle};
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::answers::locked;
 use super::extension::{Extension, IDENTITY};
 use super::manager::{Manager, ManagerError};
 use crate::table::{Table, Tables};
@@ -92,7 +93,7 @@ pub fn run(options: &Options) -> Result<(), SupervisorError> {
     while !watch.is_finished() {
         if stop.load(Ordering::Acquire) {
             log::info!("ended by a signal");
-            say_farewell(&options.socket, *lock(&registered));
+            say_farewell(&options.socket, *locked(&registered));
             return Ok(());
         }
         thread::sleep(TICK);
@@ -137,9 +138,9 @@ impl Supervisor {
         self.wait_for_osquery()?;
         while let Some((serving, uuid)) = self.register()? {
             log::info!("registered with osquery as extension {uuid}");
-            *lock(&self.registered) = Some(uuid);
+            *locked(&self.registered) = Some(uuid);
             self.stay_registered(&serving, uuid);
-            *lock(&self.registered) = None;
+            *locked(&self.registered) = None;
             serving.end();
         }
         log::info!("osquery is gone");
@@ -333,8 +334,4 @@ fn say_farewell(socket: &Path, registered: Option<i64>) {
         log::debug!("cannot deregister: {error}");
     }
     let _ = std::fs::remove_file(socket_of(socket, uuid));
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::Format;
+use super::field::FieldError;
 use crate::journal::printable::printable_cut;
 use crate::journal::{ConnectionEvent, Process, ProcessEvent};
 
@@ -95,6 +96,17 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
         self.summary.processes += 1;
         let process = Process { cmdline: cut(event.process.cmdline), ..event.process };
         self.sink.process(&ProcessEvent { process, ..*event })
+    }
+
+    /// Rejects the row whose event could not be made; else gives what the sink said to it.
+    pub(super) fn settle(
+        &mut self,
+        outcome: Result<Result<(), S::Error>, FieldError>,
+    ) -> Result<(), S::Error> {
+        outcome.unwrap_or_else(|problem| {
+            self.reject(problem);
+            Ok(())
+        })
     }
 
     /// Whether this is the first warning of its kind; a journal may be full of them.

@@ -101,13 +101,8 @@ impl<'a> Row<'a> {
             to.skip("not a connection");
             return Ok(());
         }
-        match self.with_event(|event| to.connection(event)) {
-            Ok(delivered) => delivered,
-            Err(problem) => {
-                to.reject(problem);
-                Ok(())
-            }
-        }
+        let outcome = self.with_event(|event| to.connection(event));
+        to.settle(outcome)
     }
 
     fn with_event<T>(&self, take: impl FnOnce(&ConnectionEvent<'_>) -> T) -> Result<T, FieldError> {

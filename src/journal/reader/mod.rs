@@ -47,7 +47,7 @@ pub enum ReadError<E> {
     UnknownFormat {
         /// The file as the user named it.
         name: String,
-        /// What it looks like instead, with a leading ", " and perhaps advice; else ''.
+        /// What it looks like instead, in brackets and perhaps with advice; else ''.
         hint: String,
     },
     /// The file lacks what its format needs.

@@ -122,10 +122,7 @@ pub(super) fn read_line<S: JournalSink>(
             to.skip("no rows of socket_events or process_events");
             Ok(Ok(()))
         };
-        match outcome {
-            Ok(delivered) => delivered?,
-            Err(problem) => to.reject(problem),
-        }
+        to.settle(outcome)?;
     }
     Ok(())
 }

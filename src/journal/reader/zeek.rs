@@ -69,13 +69,8 @@ impl<'a> Connection<'a> {
             to.skip("originated outside (local_orig=F)");
             return Ok(());
         }
-        match self.with_event(&protocol, |event| to.connection(event)) {
-            Ok(delivered) => delivered,
-            Err(problem) => {
-                to.reject(problem);
-                Ok(())
-            }
-        }
+        let outcome = self.with_event(&protocol, |event| to.connection(event));
+        to.settle(outcome)
     }
 
     fn with_event<T>(
