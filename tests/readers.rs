@@ -3,10 +3,8 @@
 use std::convert::Infallible;
 use std::io::{Cursor, Write};
 
-use beacon_candidates::journal::reader::{
-    self, Family, Format, JournalSink, Rejection, Source, Summary,
-};
-use beacon_candidates::journal::{ConnectionEvent, Process, ProcessEvent};
+use beacon_candidates::journal::reader::{self, Family, Format, Source, Summary};
+use beacon_candidates::journal::{ConnectionEvent, JournalSink, Process, ProcessEvent, Rejection};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Value, json};
@@ -74,9 +72,9 @@ fn try_read(journal: &[u8], family: Option<Family>) -> Result<(Events, Summary),
     let source = Source::from_reader("the.journal", Cursor::new(journal.to_vec())).unwrap();
     let summary =
         reader::read(source, family, &mut events).map_err(|problem| problem.to_string())?;
-    assert_eq!(summary.connections, events.connections.len() as u64);
-    assert_eq!(summary.processes, events.processes.len() as u64);
-    assert_eq!(summary.rejected, events.rejections.len() as u64);
+    assert_eq!(summary.delivered.connections, events.connections.len() as u64);
+    assert_eq!(summary.delivered.processes, events.processes.len() as u64);
+    assert_eq!(summary.delivered.rejected, events.rejections.len() as u64);
     Ok((events, summary))
 }
 
@@ -92,7 +90,7 @@ fn connections(journal: impl AsRef<[u8]>) -> Vec<String> {
 }
 
 fn skipped(summary: &Summary) -> Vec<(&str, u64)> {
-    summary.skipped.iter().map(|(reason, count)| (*reason, *count)).collect()
+    summary.delivered.skipped.iter().map(|(reason, count)| (*reason, *count)).collect()
 }
 
 fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
@@ -161,7 +159,7 @@ fn what_is_no_connection_in_a_sophos_export_is_skipped_and_counted() {
                   Process,1777881600,,\n";
     let (events, summary) = read(export);
     assert_eq!(events.connections.len(), 1);
-    assert_eq!((skipped(&summary), summary.rejected), (vec![("not a connection", 2)], 0));
+    assert_eq!((skipped(&summary), summary.delivered.rejected), (vec![("not a connection", 2)], 0));
 }
 
 #[test]
@@ -268,7 +266,7 @@ fn zeek_rows_follow_the_latest_fields_line_and_are_the_same_in_json() {
         ]
     );
     let not_outbound = [("ICMP", 1), ("originated outside (local_orig=F)", 1)];
-    assert_eq!((skipped(&summary), summary.rejected), (not_outbound.to_vec(), 0));
+    assert_eq!((skipped(&summary), summary.delivered.rejected), (not_outbound.to_vec(), 0));
 
     let (json, json_summary) = read(ZEEK_JSON);
     assert_eq!(json_summary.format, Format::ZeekJson);
@@ -334,7 +332,11 @@ fn assert_is_sysmon(journal: impl AsRef<[u8]>, format: Format) {
         ("not Sysmon's", 1),
         ("not a network connection", 1),
     ];
-    assert_eq!((skipped(&summary), summary.rejected), (expected.to_vec(), 0), "{events:?}");
+    assert_eq!(
+        (skipped(&summary), summary.delivered.rejected),
+        (expected.to_vec(), 0),
+        "{events:?}"
+    );
 }
 
 #[test]
@@ -431,14 +433,14 @@ fn osquery_results_are_connects_of_any_log_format_that_did_not_fail() {
             ("removed rows", 1),
         ]
     );
-    assert_eq!(summary.rejected, 0);
+    assert_eq!(summary.delivered.rejected, 0);
 }
 
 #[test]
 fn osquery_process_rows_name_the_instance_even_after_its_connections() {
     let cache = TestCache::new();
     let imported = cache.import(OSQUERY);
-    assert_eq!((imported.summary.connections, imported.rejections), (7, vec![]));
+    assert_eq!((imported.summary.delivered.connections, imported.rejections), (7, vec![]));
     assert_eq!((imported.counts.added, imported.counts.duplicates), (6, 1));
     // The agent has two destinations.
     let sql = "SELECT DISTINCT host, sophosPID, process_count, cmdline FROM beacon_candidates

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use beacon_candidates::cache::{PassCounts, PassOutcome, Reader, Retention, Writer};
 use beacon_candidates::host::embedded;
-use beacon_candidates::journal::reader::{self, JournalSink, Rejection, Source, Summary};
-use beacon_candidates::journal::{ConnectionEvent, ProcessEvent};
+use beacon_candidates::journal::reader::{self, Source, Summary};
+use beacon_candidates::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
 use beacon_candidates::table::Tables;
 use tempfile::TempDir;
 
@@ -106,7 +106,7 @@ pub fn import_into(writer: &mut Writer, journal: Vec<u8>) -> Imported {
         source: summary.format.source_name(),
         state: "imported",
         now_ms: 0,
-        rejected: summary.rejected,
+        rejected: summary.delivered.rejected,
         last_error: "",
     };
     let counts = writer.end_pass(&outcome).unwrap();

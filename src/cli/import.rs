@@ -7,10 +7,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use beacon_candidates::cache::{CacheError, PassCounts, PassOutcome, Retention, Writer};
-use beacon_candidates::journal::reader::{
-    self, Family, JournalSink, ReadError, Rejection, Source, Summary,
-};
-use beacon_candidates::journal::{ConnectionEvent, ProcessEvent};
+use beacon_candidates::journal::reader::{self, Family, ReadError, Source, Summary};
+use beacon_candidates::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -148,7 +146,7 @@ pub fn import_file(
         source: summary.format.source_name(),
         state: "imported",
         now_ms: super::now_ms(),
-        rejected: summary.rejected,
+        rejected: summary.delivered.rejected,
         last_error: &last_error,
     };
     let counts = pass.writer.end_pass(&outcome).map_err(ReadError::Sink)?;
@@ -216,7 +214,7 @@ impl Report {
     }
 
     fn has_read_something(&self) -> bool {
-        self.summary.connections + self.summary.processes > 0
+        self.summary.delivered.connections + self.summary.delivered.processes > 0
     }
 }
 
@@ -226,9 +224,13 @@ impl fmt::Display for Report {
         write!(
             f,
             "{name}: {}: {} connections read, {} new, {} duplicate; {} lines rejected",
-            summary.format, summary.connections, counts.added, counts.duplicates, summary.rejected
+            summary.format,
+            summary.delivered.connections,
+            counts.added,
+            counts.duplicates,
+            summary.delivered.rejected
         )?;
-        for (reason, count) in &summary.skipped {
+        for (reason, count) in &summary.delivered.skipped {
             write!(f, "; {count} skipped: {reason}")?;
         }
         if counts.removed > 0 {

@@ -4,13 +4,20 @@
 //! files. Nothing here stores events or judges them.
 
 mod address;
+mod delivery;
 mod event;
+mod field;
+mod osquery_event;
 mod printable;
 pub mod reader;
+mod row;
+mod sophos;
 mod sophos_pid;
+mod sysmon_event;
 mod timestamp;
 
 pub use address::{Scope, is_loopback, normalise};
+pub use delivery::{Delivered, JournalSink, Rejection};
 pub use event::{ConnectionEvent, Process, ProcessEvent, Protocol, record_id};
 pub use printable::printable;
 pub use sophos_pid::{FileTime, ParseSophosPidError, SophosPid};

@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 
 use csv_core::{ReadRecordResult, Reader};
 
-use super::delivery::{Delivery, JournalSink};
-use super::field::Field;
-use super::journal::{Column, Row, missing_column};
 use super::lines::Lines;
 use super::{Source, Stop};
+use crate::journal::delivery::{Delivery, JournalSink};
+use crate::journal::field::Field;
+use crate::journal::row::{Column, Row, missing_column};
 
 /// More lines than this are no value of a journal's.
 const LONGEST_RECORD: usize = 64;

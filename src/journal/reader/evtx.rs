@@ -4,9 +4,9 @@
 
 use evtx::{EvtxParser, ParserSettings};
 
-use super::delivery::{Delivery, JournalSink};
-use super::sysmon::Event;
 use super::{Source, Stop};
+use crate::journal::delivery::{Delivery, JournalSink};
+use crate::journal::sysmon_event::Event;
 
 /// Bytes of a file's header, and of each of the chunks that follow it.
 const FILE_HEADER: u64 = 4 << 10;

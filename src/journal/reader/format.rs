@@ -5,7 +5,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{journal, osquery_log, sysmon, zeek};
+use super::{osquery_log, zeek};
+use crate::journal::row::are_column_names;
+use crate::journal::sysmon_event::Event;
 
 const EVTX_MAGIC: &[u8] = b"ElfFile\0";
 
@@ -85,7 +87,7 @@ impl Format {
                 .to_owned());
         }
         if !first.trim_start().starts_with('{') {
-            let names = journal::are_column_names(first.split(','));
+            let names = are_column_names(first.split(','));
             return if names { Ok(Format::JournalCsv) } else { Err(String::new()) };
         }
         let format = text.lines().find_map(Format::of_json_line);
@@ -106,11 +108,11 @@ impl Format {
             Some(Format::ZeekJson)
         } else if osquery_log::is_result(&names) {
             Some(Format::OsqueryLog)
-        } else if journal::are_column_names(names.iter().map(String::as_str)) {
+        } else if are_column_names(names.iter().map(String::as_str)) {
             Some(Format::JournalJson)
         } else {
             let object: Value = serde_json::from_str(line).ok()?;
-            sysmon::Event::of(&object).map(|_| Format::SysmonJson)
+            Event::of(&object).map(|_| Format::SysmonJson)
         }
     }
 }

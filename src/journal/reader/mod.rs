@@ -4,27 +4,35 @@
 //! [`JournalSink`]. What it cannot read it reports and goes on; storing is the sink's affair.
 
 mod csv_journal;
-mod delivery;
 mod evtx;
-mod field;
 mod format;
 mod journal;
 mod lines;
 mod osquery_log;
-mod sophos;
 mod source;
 mod sysmon;
 mod zeek;
 
 use std::io::BufRead;
 
-pub use delivery::{JournalSink, Rejection, Summary};
 pub use format::{Family, Format};
 pub use source::Source;
 
 use csv_journal::{Csv, HeaderProblem};
-use delivery::Delivery;
 use lines::Lines;
+
+use super::delivery::{Delivered, Delivery, JournalSink};
+
+/// What reading a journal came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// What the journal was read as.
+    pub format: Format,
+    /// What became of its lines.
+    pub delivered: Delivered,
+    /// Why the file ended before its end, if it did (a compressed file that was cut).
+    pub truncated: Option<String>,
+}
 
 /// Why a journal could not be read at all, or not to its end. Single bad lines are no error:
 /// they are [`Rejection`]s.
@@ -86,7 +94,7 @@ pub fn read<S: JournalSink>(
         },
     };
     log::debug!("{name}: reading as {format}");
-    let mut delivery = Delivery::new(sink, format);
+    let mut delivery = Delivery::new(sink);
     let outcome = match format {
         Format::JournalCsv => match Csv::new(source) {
             Ok(mut csv) => csv.read(&mut delivery),
@@ -107,12 +115,11 @@ pub fn read<S: JournalSink>(
         Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
     };
     match outcome {
-        Ok(()) => Ok(delivery.finish()),
+        Ok(()) => Ok(Summary { format, delivered: delivery.finish(), truncated: None }),
         Err(Stop::Sink(error)) => Err(ReadError::Sink(error)),
         Err(Stop::Io(error)) if delivery.has_read_anything() && is_cut_short(&error) => {
-            let mut summary = delivery.finish();
-            summary.truncated = Some(error.to_string());
-            Ok(summary)
+            let truncated = Some(error.to_string());
+            Ok(Summary { format, delivered: delivery.finish(), truncated })
         }
         Err(Stop::Io(error)) => Err(io_error(error)),
     }

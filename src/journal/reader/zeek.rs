@@ -5,8 +5,8 @@
 
 use serde::Deserialize;
 
-use super::delivery::{Delivery, JournalSink};
-use super::field::{Field, FieldError};
+use crate::journal::delivery::{Delivery, JournalSink};
+use crate::journal::field::{Field, FieldError};
 use crate::journal::{ConnectionEvent, Process, Protocol, normalise, record_id};
 
 /// Zeek's name of the log.

@@ -2,7 +2,7 @@
 //!
 //! Spelling only: the rows are read as our own journal's.
 
-use super::journal::Column;
+use super::row::Column;
 
 /// The column behind a Sophos name, given in lower case and without underscores: Sophos writes
 /// both `destinationPort` and `destination_port`.

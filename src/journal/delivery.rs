@@ -1,12 +1,11 @@
-//! From reader to sink: counting what was read, skipped and rejected on the way.
+//! From a journal to its sink: counting what was read, skipped and rejected on the way.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::Format;
 use super::field::FieldError;
-use crate::journal::printable::printable_cut;
-use crate::journal::{ConnectionEvent, Process, ProcessEvent};
+use super::printable::printable_cut;
+use super::{ConnectionEvent, Process, ProcessEvent};
 
 /// No host, path or address is longer; a command line is cut here.
 const LONGEST_TEXT: usize = 32 << 10;
@@ -35,42 +34,30 @@ pub struct Rejection {
     pub reason: String,
 }
 
-/// What became of a journal's lines.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// What the journal was read as.
-    pub format: Format,
+/// What became of a journal's rows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
     /// Connections handed to the sink.
     pub connections: u64,
     /// Process starts handed to the sink.
     pub processes: u64,
     /// Rows that are well-formed but no outbound connection, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
-    /// Lines that could not be read.
+    /// Rows that could not be read.
     pub rejected: u64,
-    /// Why the file ended before its end, if it did (a compressed file that was cut).
-    pub truncated: Option<String>,
 }
 
-/// Hands events to the sink and keeps the [`Summary`].
+/// Hands events to the sink and keeps the count of them.
 pub(super) struct Delivery<'s, S: JournalSink> {
     sink: &'s mut S,
-    summary: Summary,
+    delivered: Delivered,
     line: u64,
     has_warned: bool,
 }
 
 impl<'s, S: JournalSink> Delivery<'s, S> {
-    pub(super) fn new(sink: &'s mut S, format: Format) -> Self {
-        let summary = Summary {
-            format,
-            connections: 0,
-            processes: 0,
-            skipped: BTreeMap::new(),
-            rejected: 0,
-            truncated: None,
-        };
-        Delivery { sink, summary, line: 0, has_warned: false }
+    pub(super) fn new(sink: &'s mut S) -> Self {
+        Delivery { sink, delivered: Delivered::default(), line: 0, has_warned: false }
     }
 
     pub(super) fn at_line(&mut self, line: u64) {
@@ -83,7 +70,7 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
             self.reject(format_args!("holds a name longer than {} KiB", LONGEST_TEXT >> 10));
             return Ok(());
         }
-        self.summary.connections += 1;
+        self.delivered.connections += 1;
         let process = Process { cmdline: cut(event.process.cmdline), ..event.process };
         self.sink.connection(&ConnectionEvent { process, ..*event })
     }
@@ -93,7 +80,7 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
             self.reject(format_args!("holds a name longer than {} KiB", LONGEST_TEXT >> 10));
             return Ok(());
         }
-        self.summary.processes += 1;
+        self.delivered.processes += 1;
         let process = Process { cmdline: cut(event.process.cmdline), ..event.process };
         self.sink.process(&ProcessEvent { process, ..*event })
     }
@@ -115,11 +102,11 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
     }
 
     pub(super) fn skip(&mut self, reason: &'static str) {
-        *self.summary.skipped.entry(reason).or_default() += 1;
+        *self.delivered.skipped.entry(reason).or_default() += 1;
     }
 
     pub(super) fn reject(&mut self, reason: impl fmt::Display) {
-        self.summary.rejected += 1;
+        self.delivered.rejected += 1;
         let reason = printable_cut(&reason.to_string());
         self.sink.rejected(Rejection { line: self.line, reason });
     }
@@ -136,8 +123,8 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
         self.line > 0
     }
 
-    pub(super) fn finish(self) -> Summary {
-        self.summary
+    pub(super) fn finish(self) -> Delivered {
+        self.delivered
     }
 }
 

@@ -1,6 +1,7 @@
-//! Our own journal: its columns, in any order, and NDJSON; CSV is split in `csv_journal`.
+//! A row of our own journal, whether it comes from a file or from a query: its columns, in any
+//! order, and the connection that they describe.
 //!
-//! The format is described in docs/journal-formats.md; the Sophos spellings are in `sophos`.
+//! The columns are described in docs/journal-formats.md; the Sophos spellings are in `sophos`.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::delivery::{Delivery, JournalSink};
 use super::field::{Field, FieldError};
 use super::sophos;
-use crate::journal::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, normalise};
+use super::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, normalise};
 
 /// A column of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,20 +141,6 @@ impl<'a> Row<'a> {
         }
         let sophos_pid: SophosPid = sophos_pid.parse()?;
         Ok((Some(sophos_pid.pid), sophos_pid.start.or(start?)))
-    }
-}
-
-/// One line of NDJSON.
-pub(super) fn read_line<S: JournalSink>(
-    line: &str,
-    to: &mut Delivery<'_, S>,
-) -> Result<(), S::Error> {
-    match serde_json::from_str::<Row<'_>>(line) {
-        Ok(row) => row.deliver(to),
-        Err(problem) => {
-            to.reject_json("a JSON object", &problem);
-            Ok(())
-        }
     }
 }
 

@@ -1,17 +1,15 @@
 //! Sysmon events 3 (network connection) and 1 (process creation), wherever they are written:
-//! NXLog's flat JSON, Winlogbeat's JSON, and the event trees of EVTX files.
+//! NXLog's flat JSON, Winlogbeat's JSON, the event trees of EVTX files, and osquery's rows.
 //!
 //! Field names are those of
-//! <https://learn.microsoft.com/en-us/sysinternals/downloads/sysmon>; undoing EVTX is in `evtx`.
+//! <https://learn.microsoft.com/en-us/sysinternals/downloads/sysmon>.
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
 use super::delivery::{Delivery, JournalSink};
-use crate::journal::{
-    ConnectionEvent, FileTime, Process, ProcessEvent, Protocol, normalise, record_id,
-};
+use super::{ConnectionEvent, FileTime, Process, ProcessEvent, Protocol, normalise, record_id};
 
 const PROCESS_CREATION: u64 = 1;
 const NETWORK_CONNECTION: u64 = 3;
@@ -187,26 +185,6 @@ impl<'a> Event<'a> {
                 cmdline: &self.text("CommandLine"),
             },
         })
-    }
-}
-
-/// One line of JSON.
-pub(super) fn read_line<S: JournalSink>(
-    line: &str,
-    to: &mut Delivery<'_, S>,
-) -> Result<(), S::Error> {
-    match serde_json::from_str::<Value>(line) {
-        Ok(object) => match Event::of(&object) {
-            Some(event) => event.deliver(to),
-            None => {
-                to.skip("not Sysmon's");
-                Ok(())
-            }
-        },
-        Err(problem) => {
-            to.reject_json("a JSON object", &problem);
-            Ok(())
-        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::journal::{FileTime, InvalidTime, ParseSophosPidError, parse_time, unix_seconds_to_ms};
+use super::{FileTime, InvalidTime, ParseSophosPidError, parse_time, unix_seconds_to_ms};
 
 /// A value as found; numbers in JSON and numbers in text mean the same.
 #[derive(Clone, Debug, Default, PartialEq)]
