@@ -5,11 +5,16 @@
 
 mod cache;
 mod cli;
+mod collectors;
 mod documentation;
 mod evtx_file;
+#[cfg(unix)]
+mod live_collection;
 mod oracle;
 #[cfg(unix)]
 mod osquery_peer;
+#[cfg(unix)]
+mod peer;
 mod random_journal;
 mod readers;
 mod support;

@@ -1,182 +1,19 @@
 //! The extension against a peer that we did not write: the official Python SDK as osquery.
-//!
-//! Needs python3 and the package registry once, for a virtual environment under target/. Where
-//! these are missing the tests pass with a line that says so, unless BEACON_REQUIRE_PEER=1.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::peer::{Extension, Host, Osquery, request, signal, socket};
 use crate::support::TestCache;
 
-/// The version of the official SDK that the host is played with.
-const SDK: &str = "osquery==3.1.1";
-
-/// The Python that has the SDK; the error says what is missing.
-fn python() -> Option<&'static Path> {
-    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let python = PYTHON.get_or_init(|| {
-        let python = set_up_python();
-        if let Err(missing) = &python {
-            // Once, and not through the tests' captured output.
-            let _ = writeln!(std::io::stderr(), "skipped, no Python peer: {missing}");
-        }
-        python
-    });
-    match python {
-        Ok(python) => Some(python),
-        Err(missing) if std::env::var_os("BEACON_REQUIRE_PEER").is_some() => {
-            panic!("the peer is required: {missing}")
-        }
-        Err(_) => None,
-    }
-}
-
-/// Makes the virtual environment, unless it is there already.
-fn set_up_python() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peer");
-    let python = folder.join("bin/python3");
-    let has_sdk = |python: &Path| run(Command::new(python).args(["-c", "import osquery"]));
-    if has_sdk(&python).is_ok() {
-        return Ok(python);
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SDK]))?;
-    has_sdk(&python).map(|()| python.clone())
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    match output.status.success() {
-        true => Ok(()),
-        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-    }
-}
-
-/// osquery, as the SDK plays it.
-struct Host {
-    child: Child,
-    commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Host {
-    fn start(socket: &Path) -> Option<Host> {
-        let mut child = Command::new(python()?)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peer/host.py"))
-            .arg(socket)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let commands = child.stdin.take().unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Some(Host { child, commands, answers })
-    }
-
-    fn ask(&mut self, command: &Value) -> Value {
-        writeln!(self.commands, "{command}").unwrap();
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        serde_json::from_str(&answer).unwrap()
-    }
-
-    fn registrations(&mut self) -> u64 {
-        self.ask(&json!({"do": "state"}))["registrations"].as_u64().unwrap()
-    }
-
-    /// Waits until there were so many registrations.
-    fn wait_for_registration(&mut self, number: u64, within: Duration) {
-        let started = Instant::now();
-        while self.registrations() < number {
-            assert!(started.elapsed() < within, "no registration {number} within {within:?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        // The server listens a moment after it has registered.
-        std::thread::sleep(Duration::from_millis(300));
-    }
-
-    /// Generates a table with constraints given as (column, operator, value).
-    fn generate(&mut self, table: &str, constraints: &[(&str, u8, &str)]) -> Value {
-        self.ask(&json!({"do": "call", "item": table, "request": request(constraints)}))
-    }
-}
-
-impl Drop for Host {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A request as osquery makes it: the context is JSON in text.
-fn request(constraints: &[(&str, u8, &str)]) -> Value {
-    let constraints: Vec<_> = constraints
-        .iter()
-        .map(|(name, operator, value)| {
-            json!({"name": name, "list": [{"op": operator, "expr": value}], "affinity": "TEXT"})
-        })
-        .collect();
-    let context = json!({"constraints": constraints, "colsUsed": [], "colsUsedBitset": 0});
-    json!({"action": "generate", "context": context.to_string()})
-}
-
-/// The extension.
-struct Extension(Child);
-
-impl Extension {
-    fn start(socket: &Path, cache: &Path, timeout: &str) -> Extension {
-        let child = Command::new(env!("CARGO_BIN_EXE_beacon_candidates"))
-            .args(["--socket", socket.to_str().unwrap(), "--cache", cache.to_str().unwrap()])
-            .args(["--interval", "1", "--timeout", timeout])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Extension(child)
-    }
-
-    fn wait(&mut self, within: Duration) -> ExitStatus {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.0.try_wait().unwrap() {
-                return status;
-            }
-            assert!(started.elapsed() < within, "the extension still runs after {within:?}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn terminate(&self) {
-        signal(&self.0, "TERM");
-    }
-}
-
-impl Drop for Extension {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    run(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()])).unwrap();
-}
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A host, a cache with a clock and a visitor of just now, and the extension registered.
 struct Scene {
     extension: Extension,
     host: Host,
     cache: TestCache,
-}
-
-const SECOND: Duration = Duration::from_secs(1);
-
-fn socket(cache: &TestCache) -> PathBuf {
-    cache.folder().join("osquery.em")
 }
 
 fn filled_cache() -> TestCache {
@@ -201,8 +38,8 @@ fn filled_cache() -> TestCache {
 impl Scene {
     fn set() -> Option<Scene> {
         let cache = filled_cache();
-        let mut host = Host::start(&socket(&cache))?;
-        let extension = Extension::start(&socket(&cache), &cache.path(), "10");
+        let mut host = Host::start(&Osquery::without_events(&cache))?;
+        let extension = Extension::start(&cache, &["--timeout", "10"]);
         host.wait_for_registration(1, 10 * SECOND);
         Some(Scene { extension, host, cache })
     }
@@ -344,9 +181,9 @@ fn after_a_silent_drop_it_registers_again() {
 #[test]
 fn a_refusal_as_a_duplicate_at_start_is_tried_again() {
     let cache = filled_cache();
-    let Some(mut host) = Host::start(&socket(&cache)) else { return };
+    let Some(mut host) = Host::start(&Osquery::without_events(&cache)) else { return };
     host.ask(&json!({"do": "refuse", "seconds": 5}));
-    let _extension = Extension::start(&socket(&cache), &cache.path(), "10");
+    let _extension = Extension::start(&cache, &["--timeout", "10"]);
     host.wait_for_registration(1, 20 * SECOND);
     assert!(host.ask(&json!({"do": "state"}))["refused"].as_u64() >= Some(1));
     assert_eq!(host.generate("beacon_candidates", &[])["code"], 0);
@@ -355,9 +192,9 @@ fn a_refusal_as_a_duplicate_at_start_is_tried_again() {
 #[test]
 fn another_extension_of_our_name_is_not_taken_for_us() {
     let cache = filled_cache();
-    let Some(mut host) = Host::start(&socket(&cache)) else { return };
+    let Some(mut host) = Host::start(&Osquery::without_events(&cache)) else { return };
     host.ask(&json!({"do": "occupy", "name": "beacon_candidates"}));
-    let mut extension = Extension::start(&socket(&cache), &cache.path(), "10");
+    let mut extension = Extension::start(&cache, &["--timeout", "10"]);
     std::thread::sleep(2 * SECOND);
     host.ask(&json!({"do": "drop"}));
     host.wait_for_registration(1, 20 * SECOND);
@@ -404,11 +241,11 @@ fn a_stale_socket_is_waited_out_and_a_missing_one_is_an_error() {
     let cache = filled_cache();
     let path = socket(&cache);
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-    let mut alone = Extension::start(&path, &cache.path(), "1");
+    let mut alone = Extension::start(&cache, &["--timeout", "1"]);
     assert_eq!(alone.wait(5 * SECOND).code(), Some(1));
-    let _extension = Extension::start(&path, &cache.path(), "10");
+    let _extension = Extension::start(&cache, &["--timeout", "10"]);
     std::thread::sleep(SECOND);
     std::fs::remove_file(&path).unwrap();
-    let Some(mut host) = Host::start(&path) else { return };
+    let Some(mut host) = Host::start(&Osquery::without_events(&cache)) else { return };
     host.wait_for_registration(1, 15 * SECOND);
 }

@@ -108,6 +108,7 @@ pub fn import_into(writer: &mut Writer, journal: Vec<u8>) -> Imported {
         now_ms: 0,
         rejected: summary.delivered.rejected,
         last_error: "",
+        cursor_s: None,
     };
     let counts = writer.end_pass(&outcome).unwrap();
     Imported { summary, counts, rejections }

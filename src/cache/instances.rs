@@ -197,13 +197,15 @@ fn start_of(
 ) -> Option<Option<FileTime>> {
     let of_unknown_start = || instances.get_key_value(&None);
     let found = match start {
-        Some(_) => instances.get_key_value(&start).or_else(|| {
-            of_unknown_start().filter(|(_, instance)| match (instance.seen_ms, start) {
-                // What connected before the start was another process with this pid.
-                (Some((first_ms, _)), Some(start)) => start.unix_ms() <= first_ms + SLACK_MS,
-                _ => true,
+        Some(exact) => {
+            instances.get_key_value(&start).or_else(|| about(instances, exact)).or_else(|| {
+                of_unknown_start().filter(|(_, instance)| match (instance.seen_ms, start) {
+                    // What connected before the start was another process with this pid.
+                    (Some((first_ms, _)), Some(start)) => start.unix_ms() <= first_ms + SLACK_MS,
+                    _ => true,
+                })
             })
-        }),
+        }
         None => {
             let had_started = |start: &FileTime| match time_ms {
                 Some(time_ms) => start.unix_ms() <= time_ms + SLACK_MS,
@@ -215,6 +217,22 @@ fn start_of(
         }
     };
     found.map(|(start, _)| *start)
+}
+
+/// The instance whose start is the same but for rounding: osquery adds whole seconds since boot to
+/// a boot time that it computes anew each time. Starts that are known to less than a second differ
+/// if they differ.
+fn about(instances: &ByStart, start: FileTime) -> Option<(&Option<FileTime>, &Instance)> {
+    let is_rounded = |start: FileTime| start.ticks() % 10_000_000 == 0;
+    if !is_rounded(start) {
+        return None;
+    }
+    let distance = |other: FileTime| (other.unix_ms() - start.unix_ms()).abs();
+    let rounded = instances.iter().filter_map(|found| found.0.map(|other| (other, found)));
+    rounded
+        .filter(|(other, _)| is_rounded(*other) && distance(*other) <= SLACK_MS)
+        .min_by_key(|(other, _)| distance(*other))
+        .map(|(_, found)| found)
 }
 
 fn load(key: Key, connection: &Connection) -> Result<ByStart, CacheError> {

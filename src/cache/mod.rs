@@ -27,7 +27,7 @@ pub use error::CacheError;
 pub use location::default_path;
 pub use reader::{Group, Instance, Reader, Scan, Summary, Totals};
 pub use retention::Retention;
-pub use sources::{PassOutcome, Source};
+pub use sources::{Cursor, PassOutcome, Source};
 pub use writer::{PassCounts, Writer};
 
 /// A span of time, both ends included, in unix milliseconds.

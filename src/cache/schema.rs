@@ -15,7 +15,8 @@ use super::{CacheError, location, lock};
 const APPLICATION_ID: i64 = 0x4263_6e43;
 
 /// Each step brings a file from the version of its index to the next.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     -- Hosts, pathnames and destinations.
     CREATE TABLE name (
         id INTEGER PRIMARY KEY,
@@ -83,7 +84,10 @@ const MIGRATIONS: [&str; 1] = ["
         events_rejected INTEGER NOT NULL,
         last_error TEXT NOT NULL
     ) WITHOUT ROWID;
-"];
+",
+    // Up to where a live source has been collected, unix seconds; NULL for files.
+    "ALTER TABLE source ADD COLUMN cursor_s INTEGER",
+];
 
 const VERSION: i64 = MIGRATIONS.len() as i64;
 

@@ -1,6 +1,6 @@
 //! What each source has delivered so far: the rows of `beacon_status`.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{CacheError, PassCounts};
 
@@ -38,6 +38,18 @@ pub struct PassOutcome<'a> {
     pub rejected: u64,
     /// The last problem; '' leaves the one before.
     pub last_error: &'a str,
+    /// Of a live source, unix seconds: what was recorded before is in the cache with this pass.
+    /// `None` leaves the one before.
+    pub cursor_s: Option<i64>,
+}
+
+/// Up to where the last live source has been collected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// The source's name.
+    pub source: String,
+    /// Unix seconds.
+    pub time_s: i64,
 }
 
 /// Adds a pass to its source's row.
@@ -48,7 +60,7 @@ pub(super) fn record(
 ) -> Result<(), CacheError> {
     connection
         .prepare_cached(
-            "INSERT INTO source VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            "INSERT INTO source VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT (name) DO UPDATE SET
                  state = excluded.state,
                  last_poll_ms = excluded.last_poll_ms,
@@ -57,7 +69,8 @@ pub(super) fn record(
                  events_total = events_total + excluded.events_total,
                  events_duplicate = events_duplicate + excluded.events_duplicate,
                  events_rejected = events_rejected + excluded.events_rejected,
-                 last_error = iif(excluded.last_error = '', last_error, excluded.last_error)",
+                 last_error = iif(excluded.last_error = '', last_error, excluded.last_error),
+                 cursor_s = coalesce(excluded.cursor_s, cursor_s)",
         )?
         .execute(params![
             outcome.source,
@@ -68,8 +81,21 @@ pub(super) fn record(
             counts.duplicates as i64,
             outcome.rejected as i64,
             outcome.last_error,
+            outcome.cursor_s,
         ])?;
     Ok(())
+}
+
+/// Where collection goes on, whichever source it was that collected last.
+pub(super) fn cursor(connection: &Connection) -> Result<Option<Cursor>, CacheError> {
+    let cursor = connection
+        .prepare_cached(
+            "SELECT name, cursor_s FROM source WHERE cursor_s IS NOT NULL
+             ORDER BY cursor_s DESC LIMIT 1",
+        )?
+        .query_row([], |row| Ok(Cursor { source: row.get(0)?, time_s: row.get(1)? }))
+        .optional()?;
+    Ok(cursor)
 }
 
 /// All sources, by name.

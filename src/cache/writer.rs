@@ -16,7 +16,7 @@ use super::merge::Incoming;
 use super::merge_into_blocks::{PassState, merge_into_blocks};
 use super::names::{Names, inserted_id};
 use super::schema::{self, Durability};
-use super::{CacheError, PassOutcome, Retention, claims, location, retention, sources};
+use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent, Protocol};
 
 /// So many connections wait for one transaction unless told otherwise: some 16 MB of memory.
@@ -124,6 +124,7 @@ impl Writer {
             now_ms: now.as_millisecond(),
             rejected: 0,
             last_error: &message,
+            cursor_s: None,
         };
         sources::record(&outcome, &PassCounts::default(), &database)?;
         Writer::new(database, path, retention, Some(lock))
@@ -241,6 +242,11 @@ impl Writer {
         self.counts = PassCounts::default();
         self.forget();
         Ok(())
+    }
+
+    /// Where the collection of live sources goes on; `None` if none was collected yet.
+    pub fn cursor(&self) -> Result<Option<Cursor>, CacheError> {
+        sources::cursor(&self.database)
     }
 
     /// Removes what is older than the retention allows at `now_ms`; gives the connections removed.

@@ -21,9 +21,13 @@ pub struct Extension {
     #[arg(long, value_name = "SECONDS", default_value_t = 3, requires = "socket")]
     interval: u64,
 
-    /// The cache that queries read [default: the system's for root, else the user's own]
+    /// The cache that queries read and that is filled [default: the system's for root, else the user's own]
     #[arg(long, value_name = "PATH", requires = "socket")]
     cache: Option<PathBuf>,
+
+    /// The configuration [default: beacon_candidates.toml beside osquery's own]
+    #[arg(long, value_name = "FILE", requires = "socket")]
+    config: Option<PathBuf>,
 }
 
 impl Extension {
@@ -31,14 +35,21 @@ impl Extension {
     pub fn run(self, socket: PathBuf) -> Result<ExitCode> {
         use std::time::Duration;
 
+        use beacon_candidates::host::config::Config;
         use beacon_candidates::host::osquery::{Options, run};
 
+        let config = match &self.config {
+            Some(file) => Config::read(file)?,
+            None => Config::read_default()?,
+        };
         run(&Options {
             socket,
             timeout: Duration::from_secs(self.timeout),
             interval: Duration::from_secs(self.interval.max(1)),
-            cache: super::cache_path(self.cache)?,
-            answers_kept_for: Duration::from_secs(10),
+            cache: super::cache_path(self.cache.or(config.cache))?,
+            retention: config.retention,
+            collection: config.collection,
+            answers_kept_for: config.answers_kept_for,
         })?;
         Ok(ExitCode::SUCCESS)
     }

@@ -148,6 +148,7 @@ pub fn import_file(
         now_ms: super::now_ms(),
         rejected: summary.delivered.rejected,
         last_error: &last_error,
+        cursor_s: None,
     };
     let counts = pass.writer.end_pass(&outcome).map_err(ReadError::Sink)?;
     Ok(Report { name: pass.name, summary, counts })

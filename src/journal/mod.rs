@@ -1,9 +1,10 @@
 //! What happened: the connections that a journal records, as one type whatever the journal.
 //!
-//! Here live the event types, the address and process vocabulary and the readers of journal
-//! files. Nothing here stores events or judges them.
+//! Here live the event types, the address and process vocabulary, the readers of journal files
+//! and the collectors of live ones. Nothing here stores events or judges them.
 
 mod address;
+pub mod collector;
 mod delivery;
 mod event;
 mod field;

@@ -3,6 +3,8 @@
 //!
 //! The columns are described in docs/journal-formats.md; the Sophos spellings are in `sophos`.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -66,8 +68,13 @@ impl Column {
 
 /// Whether rows with these columns are connections.
 pub(super) fn are_column_names<'n>(names: impl Iterator<Item = &'n str>) -> bool {
+    missing_column_of(names).is_none()
+}
+
+/// A column that rows of connections need and that is not among these names.
+pub(super) fn missing_column_of<'n>(names: impl Iterator<Item = &'n str>) -> Option<&'static str> {
     let columns: Vec<_> = names.filter_map(|name| Column::named(name.trim_matches('"'))).collect();
-    missing_column(&columns).is_none()
+    missing_column(&columns)
 }
 
 /// A column that rows of connections need and these lack.
@@ -91,6 +98,17 @@ impl<'a> Row<'a> {
         if field.is_empty() {
             *field = value;
         }
+    }
+
+    /// The row of a query's answer.
+    pub(super) fn from_columns(columns: &'a BTreeMap<String, String>) -> Row<'a> {
+        let mut row = Row::default();
+        for (name, value) in columns {
+            if let Some(column) = Column::named(name) {
+                row.set(column, Field::Text(value.as_str().into()));
+            }
+        }
+        row
     }
 
     fn get(&self, column: Column) -> &Field<'a> {
@@ -130,6 +148,22 @@ impl<'a> Row<'a> {
             bytes_received: self.get(Column::BytesReceived).count("bytes_received", u64::MAX)?,
             record_id: None,
         }))
+    }
+
+    /// Hands the row's process to `take`, whatever else the row tells.
+    pub(super) fn with_process<T>(
+        &self,
+        take: impl FnOnce(Process<'_>) -> T,
+    ) -> Result<T, FieldError> {
+        let (pid, start) = self.process_instance()?;
+        let (pathname, cmdline) =
+            (self.get(Column::Pathname).text(), self.get(Column::Cmdline).text());
+        Ok(take(Process { pathname: pathname.trim(), pid, start, cmdline: &cmdline }))
+    }
+
+    /// The SophosPID as it stands there; '' if absent.
+    pub(super) fn sophos_pid_text(&self) -> Cow<'_, str> {
+        self.get(Column::SophosPid).text()
     }
 
     /// From sophosPID; what it does not tell, from pid and process_start_time.

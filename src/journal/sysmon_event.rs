@@ -62,6 +62,12 @@ impl<'a> Event<'a> {
         )
     }
 
+    /// The event in a row of osquery's `windows_events` from Sysmon's log.
+    pub(super) fn of_this_endpoint(id: &str, data: &'a Value) -> Option<Event<'a>> {
+        let data = data.get("EventData")?.as_object()?;
+        Some(Event { id: id.parse().ok()?, computer: "", data })
+    }
+
     /// Event ids are only Sysmon's own in Sysmon's log, which one of `logs` has to name.
     fn new(id: &Value, computer: &'a str, logs: [&Value; 4], data: &'a Value) -> Option<Event<'a>> {
         let mut logs = logs.into_iter().filter_map(Value::as_str).peekable();

@@ -1,9 +1,9 @@
 //! `beacon_status`: one row a source of connections and one for the cache, so that a fleet sees
 //! which host is blind.
 
-use super::tables::{Answer, LastQuery};
+use super::tables::{Answer, Facts};
 use super::{Row, TableError, Value};
-use crate::cache::Reader;
+use crate::cache::{CacheError, Reader, Totals};
 
 /// The cache's own row: its name, and that of the writer's notes on it.
 const CACHE: &str = "cache";
@@ -11,17 +11,16 @@ const CACHE: &str = "cache";
 /// All rows.
 pub(super) fn generate(
     reader: &Reader,
-    last_query: Option<LastQuery>,
+    facts: &Facts<'_>,
     now_ms: i64,
 ) -> Result<Answer, TableError> {
     let seconds = |ms: Option<i64>| Value::from(ms.map(|ms| ms.div_euclid(1000)));
     let lag = |last_ms: Option<i64>| seconds(last_ms.map(|last_ms| now_ms - last_ms));
-    let totals = reader.totals()?;
-    let mut last_error = String::new();
+    let mut note = String::new();
     let mut rows: Vec<Row> = Vec::new();
     for source in reader.sources()? {
         if source.name == CACHE {
-            last_error = source.last_error;
+            note = source.last_error;
             continue;
         }
         let mut row = vec![
@@ -40,25 +39,56 @@ pub(super) fn generate(
         row.push(env!("CARGO_PKG_VERSION").into());
         rows.push(row);
     }
-    rows.push(vec![
+    let (state, reason) = facts.cache_use.describe();
+    let last_error = if reason.is_empty() { note } else { reason };
+    let totals = reader.totals()?;
+    let lag = lag(totals.last_ms);
+    rows.push(cache_row(state, last_error, Some(totals), lag, facts));
+    Ok(Answer { rows, rows_cut: 0, window_is_empty: false })
+}
+
+/// The one row of a cache that cannot be read.
+pub(super) fn without_cache(facts: &Facts<'_>, error: &CacheError) -> Answer {
+    let (_, reason) = facts.cache_use.describe();
+    let mut last_error = error.to_string();
+    if !reason.is_empty() {
+        last_error = format!("{reason}; {last_error}");
+    }
+    let rows = vec![cache_row("unreadable", last_error, None, Value::Null, facts)];
+    Answer { rows, rows_cut: 0, window_is_empty: false }
+}
+
+fn cache_row(
+    state: &str,
+    last_error: String,
+    totals: Option<Totals>,
+    lag: Value,
+    facts: &Facts<'_>,
+) -> Row {
+    let totals = totals.as_ref();
+    let of = |part: fn(&Totals) -> u64| Value::from(totals.map(part));
+    let time = |part: fn(&Totals) -> Option<i64>| {
+        Value::from(totals.and_then(part).map(|ms| ms.div_euclid(1000)))
+    };
+    let last_query = facts.last_query;
+    vec![
         CACHE.into(),
-        "reading".into(),
+        state.into(),
         Value::Null,
-        seconds(totals.last_ms),
-        totals.connections.into(),
+        time(|totals| totals.last_ms),
+        of(|totals| totals.connections),
         Value::Null,
         Value::Null,
-        lag(totals.last_ms),
+        lag,
         last_error.into(),
-        reader.path().display().to_string().into(),
-        totals.bytes.into(),
-        seconds(totals.first_ms),
-        seconds(totals.last_ms),
-        totals.groups.into(),
+        facts.cache.display().to_string().into(),
+        of(|totals| totals.bytes),
+        time(|totals| totals.first_ms),
+        time(|totals| totals.last_ms),
+        of(|totals| totals.groups),
         last_query.map(|last| last.milliseconds).into(),
         last_query.map(|last| last.rows).into(),
         last_query.map(|last| last.rows_cut).into(),
         env!("CARGO_PKG_VERSION").into(),
-    ]);
-    Ok(Answer { rows, rows_cut: 0, window_is_empty: false })
+    ]
 }

@@ -6,6 +6,7 @@
 mod beacon_candidates;
 mod beacon_connections;
 mod beacon_status;
+mod cache_use;
 mod columns;
 mod error;
 mod grouping;
@@ -15,6 +16,7 @@ mod query_context;
 mod tables;
 mod value;
 
+pub use cache_use::CacheUse;
 pub use columns::{Column, ColumnOptions, Kind, Table};
 pub use error::TableError;
 pub use query_context::{Constraint, Operator, QueryContext};

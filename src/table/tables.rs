@@ -1,12 +1,12 @@
 //! The tables over one cache, and what the last query cost.
 
-use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::parameters::{self, Parameter, Parameters};
 use super::{
-    QueryContext, Row, Table, TableError, Value, beacon_candidates, beacon_connections,
+    CacheUse, QueryContext, Row, Table, TableError, Value, beacon_candidates, beacon_connections,
     beacon_status,
 };
 use crate::cache::Reader;
@@ -15,6 +15,7 @@ use crate::cache::Reader;
 /// damaged one aside since.
 pub struct Tables {
     cache: PathBuf,
+    cache_use: Arc<CacheUse>,
     last_query: Mutex<Option<LastQuery>>,
 }
 
@@ -36,10 +37,22 @@ pub(super) struct LastQuery {
     windows_were_empty: bool,
 }
 
+/// What `beacon_status` tells that is not in the cache.
+pub(super) struct Facts<'a> {
+    pub(super) cache: &'a Path,
+    pub(super) cache_use: &'a CacheUse,
+    pub(super) last_query: Option<LastQuery>,
+}
+
 impl Tables {
     /// The tables over the cache at `cache`.
     pub fn new(cache: PathBuf) -> Tables {
-        Tables { cache, last_query: Mutex::new(None) }
+        Tables { cache, cache_use: Arc::default(), last_query: Mutex::new(None) }
+    }
+
+    /// The same, of a process that may fill the cache.
+    pub fn with_use(self, cache_use: Arc<CacheUse>) -> Tables {
+        Tables { cache_use, ..self }
     }
 
     /// Whether there were queries, and no window of theirs held a connection.
@@ -57,15 +70,22 @@ impl Tables {
     ) -> Result<Vec<Row>, TableError> {
         let started = Instant::now();
         let last_query = *locked(&self.last_query);
-        let answer = Reader::open(&self.cache)?.snapshot(|reader| match table {
-            Table::BeaconCandidates => beacon_candidates::generate(reader, context, now_ms),
-            Table::BeaconConnections => beacon_connections::generate(reader, context, now_ms),
-            Table::BeaconStatus => beacon_status::generate(reader, last_query, now_ms),
-        });
-        let answer = answer.map_err(|error| match error {
-            TableError::Cache(error) => TableError::Cache(error.at(&self.cache)),
-            error => error,
-        })?;
+        let answer = match table {
+            Table::BeaconCandidates => {
+                self.read(|reader| beacon_candidates::generate(reader, context, now_ms))?
+            }
+            Table::BeaconConnections => {
+                self.read(|reader| beacon_connections::generate(reader, context, now_ms))?
+            }
+            Table::BeaconStatus => {
+                let facts = Facts { cache: &self.cache, cache_use: &self.cache_use, last_query };
+                match self.read(|reader| beacon_status::generate(reader, &facts, now_ms)) {
+                    // What is wrong with the cache is what this table is for.
+                    Err(TableError::Cache(error)) => beacon_status::without_cache(&facts, &error),
+                    answer => answer?,
+                }
+            }
+        };
         if answer.rows_cut > 0 {
             log::warn!(
                 "{}: {} rows returned and {} more cut by row_limit",
@@ -84,6 +104,18 @@ impl Tables {
             });
         }
         Ok(answer.rows)
+    }
+
+    /// What `generate` makes of one state of the cache.
+    fn read(
+        &self,
+        generate: impl FnOnce(&Reader) -> Result<Answer, TableError>,
+    ) -> Result<Answer, TableError> {
+        let answer = Reader::open(&self.cache)?.snapshot(generate);
+        answer.map_err(|error| match error {
+            TableError::Cache(error) => TableError::Cache(error.at(&self.cache)),
+            error => error,
+        })
     }
 
     /// The values of `table`'s parameters, which every row of the answer to `context` ends with.

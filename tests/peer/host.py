@@ -1,9 +1,11 @@
 """osquery's side of the extension socket, played with the official Python SDK.
 
-Reads one JSON command a line from standard input and writes one JSON answer a line.
+Reads one JSON command a line from standard input and writes one JSON answer a line. Queries are
+run in an SQLite database that holds osquery's tables; its text need not be UTF-8.
 """
 
 import json
+import sqlite3
 import sys
 import threading
 import time
@@ -16,8 +18,22 @@ from thrift.transport.TSocket import TServerSocket, TSocket
 from thrift.transport.TTransport import TBufferedTransport, TBufferedTransportFactory
 
 
+class LatinProtocol(TBinaryProtocol):
+    """Writes text byte for byte as it was found, as osquery does."""
+
+    def writeString(self, text):
+        self.writeBinary(text.encode("utf-8", "surrogateescape"))
+
+
+class LatinProtocolFactory(TBinaryProtocolFactory):
+    def getProtocol(self, transport):
+        return LatinProtocol(transport)
+
+
 class Host(ExtensionManager.Iface):
-    def __init__(self):
+    def __init__(self, database):
+        self.database = database
+        self.queries = 0
         self.extensions_listed = {}
         self.registries = {}
         self.registrations = 0
@@ -51,7 +67,23 @@ class Host(ExtensionManager.Iface):
         return ExtensionStatus(code=0, message="OK")
 
     def query(self, sql):
-        return ExtensionResponse(status=ExtensionStatus(code=1, message="no tables"), response=[])
+        self.queries += 1
+        connection = sqlite3.connect("file:%s?mode=ro" % self.database, uri=True, timeout=10)
+        connection.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+        try:
+            cursor = connection.execute(sql)
+            names = [column[0] for column in cursor.description]
+            rows = [
+                {name: "" if value is None else str(value) for name, value in zip(names, row)}
+                for row in cursor
+            ]
+        except sqlite3.Error as error:
+            return ExtensionResponse(
+                status=ExtensionStatus(code=1, message=str(error)), response=[]
+            )
+        finally:
+            connection.close()
+        return ExtensionResponse(status=ExtensionStatus(code=0, message="OK"), response=rows)
 
     def getQueryColumns(self, sql):
         return ExtensionResponse(status=ExtensionStatus(code=1, message="no tables"), response=[])
@@ -81,13 +113,13 @@ def call(path, item, request):
 
 def main():
     socket_path = sys.argv[1]
-    host = Host()
+    host = Host(sys.argv[2])
     processor = ExtensionManager.Processor(host)
     server = TThreadedServer(
         processor,
         TServerSocket(unix_socket=socket_path),
         TBufferedTransportFactory(),
-        TBinaryProtocolFactory(),
+        LatinProtocolFactory(),
         daemon=True,
     )
     threading.Thread(target=server.serve, daemon=True).start()
@@ -103,6 +135,7 @@ def main():
                 "listed": {str(u): i.name for u, i in host.extensions_listed.items()},
                 "registrations": host.registrations,
                 "refused": host.refused,
+                "queries": host.queries,
             }
         elif verb == "routes":
             answer = host.registries[max(host.registries)]

@@ -5,7 +5,6 @@
 //! us, and our own socket whether it is us who answer there.
 
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,12 +13,15 @@ use std::time::{Duration, Instant};
 
 use osquery_rust_ng::plugin::Plugin;
 use osquery_rust_ng::{Server, ServerStopHandle};
-use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::answers::locked;
+use super::collection::Collecting;
 use super::extension::{Extension, IDENTITY};
 use super::manager::{Manager, ManagerError};
-use crate::table::{Table, Tables};
+use super::stream::{connect, is_gone, open, socket_of};
+use crate::cache::Retention;
+use crate::host::config::Collection;
+use crate::table::{CacheUse, Table, Tables};
 
 /// The name under which osquery lists us.
 const NAME: &str = "beacon_candidates";
@@ -47,8 +49,12 @@ pub struct Options {
     pub timeout: Duration,
     /// How often to check that we are registered.
     pub interval: Duration,
-    /// The cache that queries read.
+    /// The cache that queries read and collection fills.
     pub cache: PathBuf,
+    /// How much it keeps.
+    pub retention: Retention,
+    /// What fills it.
+    pub collection: Collection,
     /// How long an answer is given again to the same query.
     pub answers_kept_for: Duration,
 }
@@ -105,6 +111,8 @@ struct Supervisor {
     options: Options,
     extension: Arc<Extension>,
     identity: String,
+    /// What `beacon_status` says of the cache.
+    cache_use: Arc<CacheUse>,
     /// Our uuid in osquery, while we are registered.
     registered: Arc<Mutex<Option<i64>>>,
 }
@@ -129,13 +137,18 @@ impl Supervisor {
     fn new(options: Options) -> Supervisor {
         let started = jiff::Timestamp::now().as_nanosecond();
         let identity = format!("{} {started}", std::process::id());
-        let tables = Tables::new(options.cache.clone());
+        let cache_use = Arc::new(CacheUse::default());
+        let tables = Tables::new(options.cache.clone()).with_use(Arc::clone(&cache_use));
         let extension = Extension::new(tables, options.answers_kept_for, identity.clone());
-        Supervisor { options, extension: Arc::new(extension), identity, registered: Arc::default() }
+        let extension = Arc::new(extension);
+        Supervisor { options, extension, identity, cache_use, registered: Arc::default() }
     }
 
     fn watch(&self) -> Result<(), SupervisorError> {
         self.wait_for_osquery()?;
+        // It needs no end of its own: what a kill leaves behind is whole.
+        let collecting = Collecting::new(&self.options, Arc::clone(&self.cache_use));
+        thread::spawn(move || collecting.run());
         while let Some((serving, uuid)) = self.register()? {
             log::info!("registered with osquery as extension {uuid}");
             *locked(&self.registered) = Some(uuid);
@@ -216,7 +229,7 @@ impl Supervisor {
 
     /// The uuid under which osquery lists us, if it is us who answer on its socket.
     fn our_uuid(&self) -> Option<i64> {
-        let extensions = open(&self.options.socket).ok()?.extensions().ok()?;
+        let extensions = open(&self.options.socket, CALL_TIMEOUT).ok()?.extensions().ok()?;
         let ours = extensions.into_iter().filter(|(_, name)| name == NAME);
         ours.map(|(uuid, _)| uuid).find(|uuid| self.is_us(*uuid))
     }
@@ -225,11 +238,12 @@ impl Supervisor {
         let mut is_us = false;
         let table = Table::BeaconStatus.name();
         let request = [("action", "generate"), (IDENTITY, "")];
-        let called = open(&socket_of(&self.options.socket, uuid)).and_then(|mut extension| {
-            extension.call_plugin("table", table, &request, |row| {
-                is_us |= row.get(IDENTITY) == Some(&self.identity);
-            })
-        });
+        let called =
+            open(&socket_of(&self.options.socket, uuid), CALL_TIMEOUT).and_then(|mut extension| {
+                extension.call_plugin("table", table, &request, |row| {
+                    is_us |= row.get(IDENTITY) == Some(&self.identity);
+                })
+            });
         called.is_ok() && is_us
     }
 
@@ -274,7 +288,8 @@ impl Supervisor {
     }
 
     fn check(&self, uuid: i64) -> Check {
-        let listed = open(&self.options.socket).and_then(|mut manager| manager.extensions());
+        let listed =
+            open(&self.options.socket, CALL_TIMEOUT).and_then(|mut manager| manager.extensions());
         match listed {
             Ok(extensions) if extensions.contains_key(&uuid) && self.is_us(uuid) => {
                 Check::Registered
@@ -295,32 +310,6 @@ impl Serving {
             thread::sleep(TICK);
         }
     }
-}
-
-/// Where the extension of this uuid listens.
-fn socket_of(socket: &Path, uuid: i64) -> PathBuf {
-    let mut path = socket.as_os_str().to_owned();
-    path.push(format!(".{uuid}"));
-    path.into()
-}
-
-/// Nobody listens, or there is no socket.
-fn is_gone(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
-}
-
-fn open(socket: &Path) -> Result<Manager<UnixStream>, ManagerError> {
-    Ok(Manager::new(connect(socket, CALL_TIMEOUT)?))
-}
-
-/// Connects, and bounds how long reading and writing may take. A hanging osquery accepts no
-/// connection once its queue is full, and std would wait for it.
-fn connect(socket: &Path, timeout: Duration) -> io::Result<UnixStream> {
-    let stream = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    stream.connect_timeout(&SockAddr::unix(socket)?, timeout)?;
-    stream.set_read_timeout(Some(timeout))?;
-    stream.set_write_timeout(Some(timeout))?;
-    Ok(UnixStream::from(std::os::fd::OwnedFd::from(stream)))
 }
 
 /// Takes us off osquery's list, if it answers at once, and removes our socket.

@@ -1,0 +1,321 @@
+//! Fills the cache from osquery for as long as the extension runs: chooses a collector, polls it,
+//! and starts over with patience when something fails.
+//!
+//! One thread, apart from those that answer queries; which connections there are is the
+//! collectors' affair.
+
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::manager::{Manager, ManagerError};
+use super::slices::Slices;
+use super::stream::open;
+use super::supervisor::Options;
+use crate::cache::{CacheError, PassOutcome, Retention, Writer};
+use crate::host::config::{Collection, CollectionSource};
+use crate::journal::collector::{
+    self, Choice, CollectError, Collector, Host, HostError, Row, SqlSource,
+};
+use crate::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
+use crate::table::CacheUse;
+
+/// What other writers are told of us.
+const ROLE: &str = "an extension of osquery";
+/// Between two parts of an answer; osquery may have to read much before the first.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Between two slices while catching up, so that both sides stay within their share of a core.
+const CATCH_UP_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+/// osquery's event publishers may start after us.
+const SETTLING: Duration = Duration::from_secs(60);
+/// How often to look whether something better than the last resort records by now.
+const LOOKS_AGAIN: Duration = Duration::from_secs(600);
+/// How often to look for another collector, or a free cache, where there was none.
+const TRIES_AGAIN: Duration = Duration::from_secs(30);
+/// After so many failures in a row the choice is made anew.
+const FAILURES: u32 = 3;
+const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
+/// Connections in memory; a slice has seldom more.
+const BATCH: usize = 1 << 15;
+
+/// Collection, ready to run.
+pub(super) struct Collecting {
+    socket: PathBuf,
+    cache: PathBuf,
+    retention: Retention,
+    collection: Collection,
+    cache_use: Arc<CacheUse>,
+    begun: Instant,
+}
+
+/// Why collection pauses.
+#[derive(Debug, thiserror::Error)]
+enum Stopped {
+    #[error("{0}")]
+    NothingRecords(&'static str),
+    #[error("another source may record by now")]
+    LooksAgain,
+    #[error("osquery failed: {0}")]
+    Host(#[from] HostError),
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+}
+
+impl Collecting {
+    pub(super) fn new(options: &Options, cache_use: Arc<CacheUse>) -> Collecting {
+        Collecting {
+            socket: options.socket.clone(),
+            cache: options.cache.clone(),
+            retention: options.retention,
+            collection: options.collection.clone(),
+            cache_use,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Collects until the process ends.
+    pub(super) fn run(self) {
+        let mut pause = FIRST_PAUSE;
+        let mut told = String::new();
+        loop {
+            let begun = Instant::now();
+            let stopped = match self.collect() {
+                Ok(never) => match never {},
+                Err(stopped) => stopped,
+            };
+            self.cache_use.reads(&stopped.to_string());
+            if begun.elapsed() > LONGEST_PAUSE {
+                pause = FIRST_PAUSE;
+            }
+            if std::mem::replace(&mut told, stopped.to_string()) != told {
+                log::warn!("collects nothing: {stopped}");
+            }
+            match stopped {
+                Stopped::LooksAgain => {}
+                Stopped::NothingRecords(_) => thread::sleep(TRIES_AGAIN),
+                // Who holds it may end at any time.
+                Stopped::Cache(CacheError::Locked { .. }) => thread::sleep(TRIES_AGAIN),
+                Stopped::Host(_) | Stopped::Cache(_) => {
+                    thread::sleep(pause);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+
+    /// Chooses a collector and polls it until that fails.
+    fn collect(&self) -> Result<std::convert::Infallible, Stopped> {
+        let choice = self.choose()?;
+        let collector = choice.collector.ok_or(Stopped::NothingRecords(choice.remark))?;
+        let is_last_resort = self.is_last_resort(&collector);
+        if is_last_resort && self.begun.elapsed() < SETTLING {
+            return Err(Stopped::NothingRecords("waiting for osquery's events to start"));
+        }
+        let writer = Writer::open(&self.cache, ROLE, self.retention)?.with_batch(BATCH);
+        self.cache_use.writes();
+        log::info!("collects from {}", collector.name());
+        let mut polling = Polling::new(writer, collector, choice.remark);
+        let interval = self.interval(&mut polling, choice.events_expiry_s);
+        let lookback_s = match polling.collector.is_an_event_table() {
+            true => choice.events_expiry_s.max(3600),
+            false => self.collection.lookback_s,
+        };
+        let mut failures = 0;
+        let mut looked = Instant::now();
+        let mut removed_expired: Option<Instant> = None;
+        loop {
+            let now_ms = jiff::Timestamp::now().as_millisecond();
+            if removed_expired.is_none_or(|at| at.elapsed() > REMOVES_EXPIRED) {
+                polling.writer.remove_expired(now_ms)?;
+                removed_expired = Some(Instant::now());
+            }
+            let mut pause = interval;
+            match self.poll(&mut polling, lookback_s, now_ms) {
+                Ok(is_up_to_date) => {
+                    if std::mem::take(&mut failures) > 0 {
+                        log::info!("collects from {} again", polling.collector.name());
+                    }
+                    if !is_up_to_date {
+                        pause = CATCH_UP_PAUSE;
+                    }
+                }
+                Err(Stopped::Host(error)) => {
+                    failures += 1;
+                    polling.has_failed(&error, now_ms)?;
+                    if failures >= FAILURES {
+                        return Err(error.into());
+                    }
+                    log::warn!("a poll of {} failed: {error}", polling.collector.name());
+                    pause = FIRST_PAUSE * failures;
+                }
+                Err(Stopped::Cache(error)) if error.is_damage() => {
+                    polling.writer = polling.writer.replace_damaged(&error)?.with_batch(BATCH);
+                }
+                Err(stopped) => return Err(stopped),
+            }
+            thread::sleep(pause);
+            if is_last_resort && looked.elapsed() > LOOKS_AGAIN {
+                looked = Instant::now();
+                let better = self.choose()?.collector;
+                if better.is_some_and(|better| !self.is_last_resort(&better)) {
+                    return Err(Stopped::LooksAgain);
+                }
+            }
+        }
+    }
+
+    /// Whether it was chosen, not named.
+    fn is_last_resort(&self, collector: &Collector) -> bool {
+        let is_chosen = self.collection.source == CollectionSource::Table(collector::Source::Auto);
+        is_chosen && collector.sees_only_the_present()
+    }
+
+    fn choose(&self) -> Result<Choice, Stopped> {
+        let (source, sql) = match &self.collection.source {
+            CollectionSource::Nothing => {
+                let remark = "collector.source is 'none'";
+                return Ok(Choice { collector: None, remark, events_expiry_s: 0 });
+            }
+            CollectionSource::Table(source) => (*source, None),
+            CollectionSource::Sql(sql) => {
+                let sql = SqlSource::new(sql, self.collection.overlap_s);
+                (collector::Source::Auto, Some(sql.map_err(|error| HostError(error.to_string()))?))
+            }
+            CollectionSource::Sophos => {
+                (collector::Source::Auto, Some(SqlSource::sophos(self.collection.overlap_s)))
+            }
+        };
+        if let Some(sql) = sql {
+            let collector = Some(Collector::Sql(sql));
+            return Ok(Choice { collector, remark: "", events_expiry_s: 0 });
+        }
+        Ok(collector::choose(source, &mut self.osquery()?)?)
+    }
+
+    /// Between two polls: often enough that osquery has not forgotten what was between them.
+    fn interval(&self, polling: &mut Polling, events_expiry_s: i64) -> Duration {
+        const LEAST_S: u64 = 5;
+        if !polling.collector.is_an_event_table() {
+            return self.collection.poll;
+        }
+        let half_s = events_expiry_s.unsigned_abs() / 2;
+        if half_s < LEAST_S {
+            polling.remark = format!(
+                "events may be lost, because osquery forgets them after {events_expiry_s} s                  (--events_expiry)"
+            );
+        }
+        self.collection.poll.min(Duration::from_secs(half_s.max(LEAST_S)))
+    }
+
+    fn osquery(&self) -> Result<Osquery, HostError> {
+        let manager = open(&self.socket, QUERY_TIMEOUT).map_err(host_error)?;
+        Ok(Osquery(manager))
+    }
+
+    /// Collects the next slice; gives whether it reached up to now.
+    fn poll(&self, polling: &mut Polling, lookback_s: i64, now_ms: i64) -> Result<bool, Stopped> {
+        let Polling { writer, collector, slices, remark } = polling;
+        let cursor = writer.cursor()?;
+        let next = slices.next(collector, cursor.as_ref(), lookback_s, now_ms.div_euclid(1000));
+        let mut osquery = self.osquery()?;
+        let mut pass = Pass { writer, last_rejection: String::new() };
+        let collected = collector.collect(next.slice, &mut osquery, &mut pass);
+        let last_error = pass.last_rejection;
+        let delivered = match collected {
+            Ok(delivered) => delivered,
+            Err(CollectError::Host(error)) => {
+                writer.abandon_pass()?;
+                return Err(error.into());
+            }
+            Err(CollectError::Sink(error)) => return Err(error.into()),
+        };
+        let state = if next.is_last { "collecting" } else { "catching up" };
+        let state = if remark.is_empty() { state.to_owned() } else { format!("{state}; {remark}") };
+        let counts = writer.end_pass(&PassOutcome {
+            source: collector.name(),
+            state: &state,
+            now_ms,
+            rejected: delivered.rejected,
+            last_error: &last_error,
+            cursor_s: Some(next.slice.to_s),
+        })?;
+        log::debug!(
+            "{}: {} connections of {} to {}, {} new",
+            collector.name(),
+            delivered.connections,
+            next.slice.from_s,
+            next.slice.to_s,
+            counts.added
+        );
+        slices.held(delivered.connections);
+        Ok(next.is_last)
+    }
+}
+
+/// A collector at work.
+struct Polling {
+    writer: Writer,
+    collector: Collector,
+    slices: Slices,
+    /// What is to be known of it; '' if all is well.
+    remark: String,
+}
+
+impl Polling {
+    fn new(writer: Writer, collector: Collector, remark: &str) -> Polling {
+        Polling { writer, collector, slices: Slices::new(), remark: remark.to_owned() }
+    }
+
+    /// Notes a failed poll for `beacon_status`.
+    fn has_failed(&mut self, error: &HostError, now_ms: i64) -> Result<(), CacheError> {
+        let outcome = PassOutcome {
+            source: self.collector.name(),
+            state: "failing",
+            now_ms,
+            rejected: 0,
+            last_error: &error.0,
+            cursor_s: None,
+        };
+        self.writer.end_pass(&outcome).map(drop)
+    }
+}
+
+/// One slice on its way into the cache.
+struct Pass<'w> {
+    writer: &'w mut Writer,
+    last_rejection: String,
+}
+
+impl JournalSink for Pass<'_> {
+    type Error = CacheError;
+
+    fn connection(&mut self, event: &ConnectionEvent<'_>) -> Result<(), CacheError> {
+        self.writer.connection(event)
+    }
+
+    fn process(&mut self, event: &ProcessEvent<'_>) -> Result<(), CacheError> {
+        self.writer.process(event)
+    }
+
+    fn rejected(&mut self, rejection: Rejection) {
+        self.last_rejection = format!("a row was rejected: {}", rejection.reason);
+        log::debug!("row {} rejected: {}", rejection.line, rejection.reason);
+    }
+}
+
+/// osquery, on one connection.
+struct Osquery(Manager<UnixStream>);
+
+impl Host for Osquery {
+    fn query(&mut self, sql: &str, on_row: &mut dyn FnMut(&Row)) -> Result<(), HostError> {
+        self.0.query(sql, on_row).map_err(host_error)
+    }
+}
+
+fn host_error(error: ManagerError) -> HostError {
+    HostError(error.to_string())
+}

@@ -1,0 +1,18 @@
+//! Our own journal as NDJSON; CSV is split in `csv_journal`.
+
+use crate::journal::delivery::{Delivery, JournalSink};
+use crate::journal::row::Row;
+
+/// One line of NDJSON.
+pub(super) fn read_line<S: JournalSink>(
+    line: &str,
+    to: &mut Delivery<'_, S>,
+) -> Result<(), S::Error> {
+    match serde_json::from_str::<Row<'_>>(line) {
+        Ok(row) => row.deliver(to),
+        Err(problem) => {
+            to.reject_json("a JSON object", &problem);
+            Ok(())
+        }
+    }
+}

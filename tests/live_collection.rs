@@ -1,0 +1,184 @@
+//! Collection by query-back, from the official Python SDK as osquery: every event once, whatever
+//! happens to either side.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use beacon_candidates::cache::Reader;
+use jiff::Timestamp;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+
+use crate::peer::{Extension, Host, Osquery};
+use crate::support::TestCache;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn now_s() -> i64 {
+    Timestamp::now().as_second()
+}
+
+/// The shortest time between two polls.
+fn config(cache: &TestCache) -> PathBuf {
+    let path = cache.folder().join("beacon_candidates.toml");
+    std::fs::write(&path, "[collector]\npoll_seconds = 5\n").unwrap();
+    path
+}
+
+fn start(cache: &TestCache) -> Extension {
+    Extension::start(cache, &["--timeout", "10", "--config", config(cache).to_str().unwrap()])
+}
+
+/// Connections in the cache.
+fn collected(cache: &TestCache) -> u64 {
+    match Reader::open(&cache.path()) {
+        Ok(reader) => reader.totals().unwrap().connections,
+        Err(_) => 0,
+    }
+}
+
+fn wait_until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < within, "not within {within:?}: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// A row of beacon_status.
+fn status(host: &mut Host, source: &str) -> Value {
+    let answer = host.generate("beacon_status", &[]);
+    let rows = answer["rows"].as_array().unwrap();
+    rows.iter().find(|row| row["source"] == source).cloned().unwrap_or_default()
+}
+
+#[test]
+fn fifty_thousand_rows_arrive_and_paths_that_are_no_utf_8_too() {
+    let cache = TestCache::new();
+    let osquery = Osquery::recording(&cache);
+    let now = now_s();
+    osquery.connect(50_000, now - 100, now - 10);
+    osquery.execute(&format!(
+        "UPDATE socket_events SET path = CAST(x'2f6f70742f636166e9' AS TEXT) WHERE eid = '0000000007';
+         INSERT INTO processes VALUES (503, 'p3', '/usr/bin/p3', 'p3 --quiet', {now} - 5000);"
+    ));
+    let Some(mut host) = Host::start(&osquery) else { return };
+    let _extension = start(&cache);
+    wait_until("all collected", 30 * SECOND, || collected(&cache) == 50_000);
+    host.wait_for_registration(1, 10 * SECOND);
+    let counted = [("hours", 2, "1"), ("include_all", 2, "1")];
+    let rows = host.generate("beacon_candidates", &counted)["rows"].clone();
+    let rows = rows.as_array().unwrap();
+    assert!(rows.iter().any(|row| row["pathname"] == "/opt/caf\u{fffd}"), "the Latin-1 path");
+    let known = rows.iter().find(|row| row["pathname"] == "/usr/bin/p3").unwrap();
+    assert_eq!(known["cmdline"], "p3 --quiet");
+    assert!(!known["sophosPID"].as_str().unwrap().ends_with(":0"), "{}", known["sophosPID"]);
+    wait_until("up to date", 15 * SECOND, || {
+        status(&mut host, "socket_events")["state"] == "collecting"
+    });
+    assert_eq!(status(&mut host, "socket_events")["events_rejected"], "0");
+    assert_eq!(status(&mut host, "cache")["state"], "writing");
+    assert_eq!(collected(&cache), 50_000);
+}
+
+#[test]
+fn when_osquerys_database_is_wiped_events_with_old_ids_count_as_new() {
+    let cache = TestCache::new();
+    let osquery = Osquery::recording(&cache);
+    osquery.connect(40, now_s() - 3, now_s());
+    let Some(_host) = Host::start(&osquery) else { return };
+    let _extension = start(&cache);
+    wait_until("the first", 20 * SECOND, || collected(&cache) == 40);
+    osquery.execute("DELETE FROM socket_events");
+    osquery.connect(25, now_s(), now_s() + 1);
+    wait_until("the second", 20 * SECOND, || collected(&cache) == 65);
+}
+
+#[test]
+fn a_second_instance_reads_and_says_who_writes() {
+    let cache = TestCache::new();
+    let osquery = Osquery::recording(&cache);
+    osquery.connect(10, now_s() - 60, now_s() - 10);
+    let Some(_host) = Host::start(&osquery) else { return };
+    let first = start(&cache);
+    wait_until("collected", 20 * SECOND, || collected(&cache) == 10);
+    let second = Osquery { socket: cache.folder().join("osqueryi.em"), ..osquery };
+    let Some(mut host) = Host::start(&second) else { return };
+    let _reader = Extension::start_on(&second.socket, &cache, &["--timeout", "10"]);
+    host.wait_for_registration(1, 10 * SECOND);
+    wait_until("it says so", 10 * SECOND, || {
+        let error = status(&mut host, "cache")["last_error"].clone();
+        error.as_str().unwrap().contains(&format!(
+            "is being written by an extension of osquery (process {})",
+            first.0.id()
+        ))
+    });
+    assert_eq!(status(&mut host, "cache")["state"], "reading");
+    assert_eq!(status(&mut host, "cache")["events_total"], "10");
+}
+
+#[test]
+fn a_failing_source_is_seen_in_beacon_status_and_made_up_for() {
+    let cache = TestCache::new();
+    let osquery = Osquery::recording(&cache);
+    osquery.connect(10, now_s() - 60, now_s() - 10);
+    let Some(mut host) = Host::start(&osquery) else { return };
+    let _extension = start(&cache);
+    host.wait_for_registration(1, 10 * SECOND);
+    wait_until("collected", 20 * SECOND, || collected(&cache) == 10);
+    osquery.execute("ALTER TABLE socket_events RENAME TO away");
+    wait_until("failing", 20 * SECOND, || status(&mut host, "socket_events")["state"] == "failing");
+    let failing = status(&mut host, "socket_events");
+    assert_eq!(failing["last_error"], "osquery says: no such table: socket_events");
+    osquery.execute("ALTER TABLE away RENAME TO socket_events");
+    osquery.connect(10, now_s() - 1, now_s());
+    wait_until("made up for", 30 * SECOND, || collected(&cache) == 20);
+}
+
+#[test]
+fn a_host_that_records_nothing_is_seen_to_be_blind() {
+    let cache = TestCache::new();
+    let Some(mut host) = Host::start(&Osquery::without_events(&cache)) else { return };
+    let _extension = start(&cache);
+    host.wait_for_registration(1, 10 * SECOND);
+    wait_until("it says so", 10 * SECOND, || {
+        let row = status(&mut host, "cache");
+        row["last_error"].as_str().unwrap().starts_with("this osquery records no events")
+    });
+    assert_eq!(status(&mut host, "cache")["state"], "unreadable");
+    assert!(!cache.path().exists(), "a cache was made that nothing fills");
+}
+
+#[test]
+fn killed_at_any_moment_it_has_every_event_once() {
+    let cache = TestCache::new();
+    let osquery = Osquery::recording(&cache);
+    osquery.connect(3_000, now_s() - 3_000, now_s());
+    let Some(_host) = Host::start(&osquery) else { return };
+    let is_over = AtomicBool::new(false);
+    let mut random = ChaCha8Rng::seed_from_u64(20);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                osquery.connect(20, now_s(), now_s());
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        for _ in 0..20 {
+            let mut extension = start(&cache);
+            std::thread::sleep(Duration::from_millis(random.random_range(20..700)));
+            extension.0.kill().unwrap();
+            extension.0.wait().unwrap();
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    assert!(collected(&cache) > 0, "it was never alive for long enough");
+    let _extension = start(&cache);
+    let connects = osquery.connects();
+    wait_until("the rest", 30 * SECOND, || collected(&cache) >= connects);
+    // Another poll or two change nothing.
+    std::thread::sleep(7 * SECOND);
+    assert_eq!(collected(&cache), connects);
+}
