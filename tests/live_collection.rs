@@ -16,7 +16,7 @@ use crate::support::TestCache;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn now_s() -> i64 {
+pub fn now_s() -> i64 {
     Timestamp::now().as_second()
 }
 
@@ -27,19 +27,19 @@ fn config(cache: &TestCache) -> PathBuf {
     path
 }
 
-fn start(cache: &TestCache) -> Extension {
+pub fn start(cache: &TestCache) -> Extension {
     Extension::start(cache, &["--timeout", "10", "--config", config(cache).to_str().unwrap()])
 }
 
 /// Connections in the cache.
-fn collected(cache: &TestCache) -> u64 {
+pub fn collected(cache: &TestCache) -> u64 {
     match Reader::open(&cache.path()) {
         Ok(reader) => reader.totals().unwrap().connections,
         Err(_) => 0,
     }
 }
 
-fn wait_until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, within: Duration, mut holds: impl FnMut() -> bool) {
     let started = Instant::now();
     while !holds() {
         assert!(started.elapsed() < within, "not within {within:?}: {what}");

@@ -17,5 +17,9 @@ mod osquery_peer;
 mod peer;
 mod random_journal;
 mod readers;
+#[cfg(unix)]
+mod real_osquery;
+#[cfg(unix)]
+mod soak;
 mod support;
 mod table;

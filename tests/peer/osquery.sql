@@ -8,6 +8,7 @@ CREATE TABLE osquery_registry (registry TEXT, name TEXT, owner_uuid INTEGER, int
 CREATE TABLE socket_events (action TEXT, pid BIGINT, path TEXT, fd TEXT, auid BIGINT, status TEXT,
     family INTEGER, protocol INTEGER, local_address TEXT, remote_address TEXT, local_port INTEGER,
     remote_port INTEGER, socket TEXT, time BIGINT, uptime BIGINT, eid TEXT, success INTEGER);
+CREATE INDEX socket_events_time ON socket_events (time);
 CREATE TABLE bpf_socket_events (tid BIGINT, pid BIGINT, parent BIGINT, exit_code TEXT,
     probe_error INTEGER, syscall TEXT, path TEXT, fd TEXT, family INTEGER, type INTEGER,
     protocol INTEGER, local_address TEXT, remote_address TEXT, local_port INTEGER,
@@ -22,7 +23,7 @@ CREATE TABLE windows_events (time BIGINT, datetime TEXT, source TEXT, provider_n
     eventid INTEGER, data TEXT, eid TEXT);
 INSERT INTO osquery_flags (name, value) VALUES ('disable_events', 'false'),
     ('events_expiry', '3600'), ('windows_event_channels', 'System,Application,Setup,Security');
-INSERT INTO osquery_registry (registry, name) SELECT 'table', name FROM sqlite_schema;
+INSERT INTO osquery_registry (registry, name) SELECT 'table', name FROM sqlite_schema WHERE type = 'table';
 INSERT INTO osquery_events (name, publisher, type, active) VALUES
     ('auditeventpublisher', 'auditeventpublisher', 'publisher', 0),
     ('BPFEventPublisher', 'BPFEventPublisher', 'publisher', 0),

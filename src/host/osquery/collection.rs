@@ -4,6 +4,7 @@
 //! One thread, apart from those that answer queries; which connections there are is the
 //! collectors' affair.
 
+use std::convert::Infallible;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -82,15 +83,11 @@ impl Collecting {
         let mut pause = FIRST_PAUSE;
         let mut told = String::new();
         loop {
-            let begun = Instant::now();
-            let stopped = match self.collect() {
+            let stopped = match self.collect(&mut pause) {
                 Ok(never) => match never {},
                 Err(stopped) => stopped,
             };
             self.cache_use.reads(&stopped.to_string());
-            if begun.elapsed() > LONGEST_PAUSE {
-                pause = FIRST_PAUSE;
-            }
             if std::mem::replace(&mut told, stopped.to_string()) != told {
                 log::warn!("collects nothing: {stopped}");
             }
@@ -107,8 +104,9 @@ impl Collecting {
         }
     }
 
-    /// Chooses a collector and polls it until that fails.
-    fn collect(&self) -> Result<std::convert::Infallible, Stopped> {
+    /// Chooses a collector and polls it until that fails. What works makes the next failure the
+    /// first, with the pause after it.
+    fn collect(&self, next_pause: &mut Duration) -> Result<Infallible, Stopped> {
         let choice = self.choose()?;
         let collector = choice.collector.ok_or(Stopped::NothingRecords(choice.remark))?;
         let is_last_resort = self.is_last_resort(&collector);
@@ -136,6 +134,7 @@ impl Collecting {
             let mut pause = interval;
             match self.poll(&mut polling, lookback_s, now_ms) {
                 Ok(is_up_to_date) => {
+                    *next_pause = FIRST_PAUSE;
                     if std::mem::take(&mut failures) > 0 {
                         log::info!("collects from {} again", polling.collector.name());
                     }
