@@ -8,7 +8,7 @@ use beacon_candidates::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rej
 use rusqlite::Connection;
 
 const NOW: i64 = 1_790_000_000;
-const SLICE: Slice = Slice { from_s: NOW - 300, to_s: NOW + 1 };
+const SLICE: Slice = Slice { from_s: NOW - 300, to_s: NOW + 1, reaches_now: false };
 
 /// An osquery made of SQLite.
 struct FakeOsquery {
@@ -114,6 +114,10 @@ fn the_first_source_that_records_is_chosen() {
     assert_eq!(name, "process_open_sockets");
     assert!(remark.starts_with("last resort"), "{remark}");
     host.has_started("BPFEventPublisher");
+    let (name, remark) = chosen(&mut host);
+    assert_eq!(name, "bpf_socket_events");
+    assert!(remark.contains("no event yet"), "{remark}");
+    host.execute("UPDATE osquery_events SET events = 5 WHERE type = 'publisher'");
     assert_eq!(chosen(&mut host), ("bpf_socket_events".into(), ""));
     host.has_started("auditeventpublisher");
     assert_eq!(chosen(&mut host), ("socket_events".into(), ""));
@@ -127,7 +131,10 @@ fn the_first_source_that_records_is_chosen() {
     assert_eq!(chosen(&mut host), ("sysmon".into(), ""));
     let named = collector::choose(Source::Named(Named::OpenSockets), &mut host).unwrap();
     assert_eq!(named.collector.unwrap().name(), "process_open_sockets");
-    assert_eq!(named.events_expiry_s, 3600);
+    host.execute("UPDATE osquery_events SET active = 0");
+    let named = collector::choose(Source::Named(Named::SocketEvents), &mut host).unwrap();
+    assert!(named.remark.starts_with("osquery does not record this"), "{}", named.remark);
+    assert_eq!(named.events_expiry_s, Some(3600));
 }
 
 #[test]
@@ -155,7 +162,9 @@ fn socket_events_have_the_starts_of_their_processes() {
     host.connect(NOW - 99, 11, "/usr/bin/curl", "198.51.100.2");
     host.connect(NOW - 250, 11, "/usr/bin/curl", "198.51.100.3");
     host.connect(NOW - 301, 11, "/usr/bin/curl", "198.51.100.4");
-    let seen = collect(Collector::SocketEvents, &mut host);
+    let mut collector = Collector::from(Named::SocketEvents);
+    let mut seen = Seen::default();
+    collector.collect(SLICE, &mut host, &mut seen).unwrap();
     let expected = [
         // Before any known start of a curl with this pid.
         "-250000 11:0 /usr/bin/curl 198.51.100.3::443  \"\"".to_owned(),
@@ -163,9 +172,16 @@ fn socket_events_have_the_starts_of_their_processes() {
         format!("-99000 11:{} /usr/bin/curl 198.51.100.2::443  \"curl b\"", start_text(-100)),
         format!("-50000 10:{} /usr/bin/agent 198.51.100.1::443  \"agent -d\"", start_text(-9000)),
     ];
-    assert_eq!(seen, expected);
+    assert_eq!(seen.0, expected);
+    // What was started before this slice is remembered for later ones.
+    let later = Slice { from_s: NOW + 1, to_s: NOW + 30, reaches_now: true };
+    host.connect(NOW + 20, 11, "/usr/bin/curl", "198.51.100.9");
+    let mut seen = Seen::default();
+    collector.collect(later, &mut host, &mut seen).unwrap();
+    let row = format!("20000 11:{} /usr/bin/curl 198.51.100.9::443  \"curl b\"", start_text(-100));
+    assert_eq!(seen.0, [row]);
     let on_events = host.asked.iter().filter(|sql| sql.contains("_events "));
-    assert!(on_events.clone().count() == 2);
+    assert_eq!(on_events.clone().count(), 4);
     for sql in on_events {
         // Else osquery would move the bookmark of the scheduled query that is running.
         assert!(sql.contains("WHERE time >= "), "{sql}");
@@ -185,7 +201,7 @@ fn connects_that_failed_and_sockets_of_other_kinds_do_not_count() {
     host.connect(NOW - 5, 7, "/a", "192.0.2.2");
     host.execute("UPDATE socket_events SET remote_port = 99999 WHERE remote_address = '192.0.2.2'");
     host.execute("DROP TABLE process_events"); // not every osquery has it
-    let seen = collect(Collector::SocketEvents, &mut host);
+    let seen = collect(Named::SocketEvents, &mut host);
     assert_eq!(
         seen,
         [
@@ -211,7 +227,7 @@ fn bpf_socket_events_tell_tcp_from_udp() {
              VALUES ('{exit_code}', {kind}, 0, '{syscall}', {NOW}, 8, '/b', '203.0.113.9', 53)"
         ));
     }
-    let seen = collect(Collector::BpfSocketEvents, &mut host);
+    let seen = collect(Named::BpfSocketEvents, &mut host);
     let row = |protocol| format!("0 8:0 /b 203.0.113.9::53 {protocol} \"\"");
     assert_eq!(seen, [row("tcp"), row("tcp"), row("udp")]);
 }

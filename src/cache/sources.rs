@@ -83,16 +83,30 @@ pub(super) fn record(
             outcome.last_error,
             outcome.cursor_s,
         ])?;
+    if outcome.cursor_s.is_some() {
+        // Where two have collected, the later one says where to go on.
+        connection
+            .prepare_cached(
+                "UPDATE source SET state = 'stopped', cursor_s = NULL
+                 WHERE name <> ?1 AND cursor_s IS NOT NULL",
+            )?
+            .execute([outcome.source])?;
+    }
+    Ok(())
+}
+
+/// Notes of the live source that it is collected no more; it can be again.
+pub(super) fn stop(reason: &str, connection: &Connection) -> Result<(), CacheError> {
+    connection
+        .prepare_cached("UPDATE source SET state = 'stopped; ' || ?1 WHERE cursor_s IS NOT NULL")?
+        .execute([reason])?;
     Ok(())
 }
 
 /// Where collection goes on, whichever source it was that collected last.
 pub(super) fn cursor(connection: &Connection) -> Result<Option<Cursor>, CacheError> {
     let cursor = connection
-        .prepare_cached(
-            "SELECT name, cursor_s FROM source WHERE cursor_s IS NOT NULL
-             ORDER BY cursor_s DESC LIMIT 1",
-        )?
+        .prepare_cached("SELECT name, cursor_s FROM source WHERE cursor_s IS NOT NULL")?
         .query_row([], |row| Ok(Cursor { source: row.get(0)?, time_s: row.get(1)? }))
         .optional()?;
     Ok(cursor)

@@ -249,6 +249,11 @@ impl Writer {
         sources::cursor(&self.database)
     }
 
+    /// Notes that no live source is collected any more, and why.
+    pub fn stop_sources(&mut self, reason: &str) -> Result<(), CacheError> {
+        sources::stop(reason, &self.database)
+    }
+
     /// Removes what is older than the retention allows at `now_ms`; gives the connections removed.
     /// For the collecting extension only: a journal from last year is imported to be looked at.
     pub fn remove_expired(&mut self, now_ms: i64) -> Result<u64, CacheError> {

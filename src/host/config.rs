@@ -11,10 +11,12 @@ use serde::Deserialize;
 use crate::cache::Retention;
 use crate::journal::collector::{InvalidSql, Named, Source, SqlSource};
 
-/// Every key, as it is written in the file.
-const KEYS: [&str; 9] = [
+/// Every key and table, as it is written in the file.
+const KEYS: [&str; 11] = [
     "cache",
     "result_cache_seconds",
+    "retention",
+    "collector",
     "retention.days",
     "retention.megabytes",
     "collector.source",
@@ -35,8 +37,8 @@ const SOURCES: [&str; 8] = [
     "process_open_sockets",
 ];
 /// osquery's watchdog would not like more.
-const LEAST_POLL_SECONDS: u64 = 5;
-const SECONDS_PER_DAY: u64 = 86_400;
+const LEAST_POLL_SECONDS: i64 = 5;
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// How the extension is to run.
 #[derive(Clone, Debug)]
@@ -123,13 +125,13 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             cache: None,
-            answers_kept_for: Duration::from_secs(File::default().result_cache_seconds),
+            answers_kept_for: Duration::from_secs(File::default().result_cache_seconds as u64),
             retention: Retention::default(),
             collection: Collection {
                 source: CollectionSource::Table(Source::Auto),
-                poll: Duration::from_secs(CollectorKeys::default().poll_seconds),
-                lookback_s: CollectorKeys::default().lookback_hours as i64 * 3600,
-                overlap_s: CollectorKeys::default().overlap_seconds as i64,
+                poll: Duration::from_secs(CollectorKeys::default().poll_seconds as u64),
+                lookback_s: CollectorKeys::default().lookback_hours * 3600,
+                overlap_s: CollectorKeys::default().overlap_seconds,
             },
         }
     }
@@ -202,26 +204,26 @@ impl Config {
 #[serde(default)]
 struct File {
     cache: Option<PathBuf>,
-    result_cache_seconds: u64,
+    result_cache_seconds: i64,
     retention: RetentionKeys,
     collector: CollectorKeys,
 }
 
 #[derive(Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a table")]
 struct RetentionKeys {
-    days: u64,
-    megabytes: u64,
+    days: i64,
+    megabytes: i64,
 }
 
 #[derive(Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a table")]
 struct CollectorKeys {
     source: Option<String>,
     sql: Option<String>,
-    poll_seconds: u64,
-    overlap_seconds: u64,
-    lookback_hours: u64,
+    poll_seconds: i64,
+    overlap_seconds: i64,
+    lookback_hours: i64,
 }
 
 impl Default for File {
@@ -238,8 +240,10 @@ impl Default for File {
 impl Default for RetentionKeys {
     fn default() -> Self {
         let Retention { max_age_ms, max_bytes } = Retention::default();
-        let days = max_age_ms as u64 / 1000 / SECONDS_PER_DAY;
-        RetentionKeys { days, megabytes: max_bytes >> 20 }
+        RetentionKeys {
+            days: max_age_ms / 1000 / SECONDS_PER_DAY,
+            megabytes: (max_bytes >> 20) as i64,
+        }
     }
 }
 
@@ -270,16 +274,16 @@ impl File {
         }
         Ok(Config {
             cache: self.cache,
-            answers_kept_for: Duration::from_secs(self.result_cache_seconds),
+            answers_kept_for: Duration::from_secs(self.result_cache_seconds as u64),
             retention: Retention {
-                max_age_ms: (self.retention.days * SECONDS_PER_DAY * 1000) as i64,
-                max_bytes: self.retention.megabytes << 20,
+                max_age_ms: self.retention.days * SECONDS_PER_DAY * 1000,
+                max_bytes: (self.retention.megabytes as u64) << 20,
             },
             collection: Collection {
                 source: self.collector.source()?,
-                poll: Duration::from_secs(poll_seconds),
-                lookback_s: (lookback_hours * 3600) as i64,
-                overlap_s: overlap_seconds as i64,
+                poll: Duration::from_secs(poll_seconds as u64),
+                lookback_s: lookback_hours * 3600,
+                overlap_s: overlap_seconds,
             },
         })
     }
@@ -319,7 +323,7 @@ impl CollectorKeys {
     }
 }
 
-fn between(key: &str, value: u64, least: u64, most: u64) -> Result<(), String> {
+fn between(key: &str, value: i64, least: i64, most: i64) -> Result<(), String> {
     match (least..=most).contains(&value) {
         true => Ok(()),
         false => Err(format!("{key} = {value} is not possible: give {least} to {most}")),
@@ -389,7 +393,7 @@ mod tests {
             ),
             (
                 "\nresult_cache_seconds = 'ten'",
-                "c.toml, line 2: invalid type: string \"ten\", expected u64",
+                "c.toml, line 2: invalid type: string \"ten\", expected i64",
             ),
             (
                 "[collector]\nsource = 'sql'",
@@ -404,6 +408,15 @@ mod tests {
                 "c.toml: collector.source 'sysmn' is not known; did you mean 'sysmon'? (auto, none, sql, \
                  sophos, sysmon, socket_events, bpf_socket_events, process_open_sockets)",
             ),
+            (
+                "[colector]\npoll_seconds = 7",
+                "c.toml: there is no key 'colector'; did you mean 'collector'?",
+            ),
+            (
+                "[retention]\ndays = -1",
+                "c.toml: retention.days = -1 is not possible: give 1 to 3650",
+            ),
+            ("retention = 3", "c.toml, line 1: invalid type: integer `3`, expected a table"),
             ("cache = 'c'", "c.toml: cache is a relative path: osquery's folder could be any"),
         ] {
             assert_eq!(parse(text).unwrap_err(), said);

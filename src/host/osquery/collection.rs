@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::manager::{Manager, ManagerError};
-use super::slices::Slices;
+use super::slices::{Reach, Slices};
 use super::stream::open;
 use super::supervisor::Options;
 use crate::cache::{CacheError, PassOutcome, Retention, Writer};
@@ -27,6 +27,8 @@ use crate::table::CacheUse;
 const ROLE: &str = "an extension of osquery";
 /// Between two parts of an answer; osquery may have to read much before the first.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
+/// How far a first poll of events looks back at least, seconds.
+const LEAST_LOOKBACK_S: i64 = 3600;
 /// Between two slices while catching up, so that both sides stay within their share of a core.
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -60,7 +62,7 @@ enum Stopped {
     NothingRecords(&'static str),
     #[error("another source may record by now")]
     LooksAgain,
-    #[error("osquery failed: {0}")]
+    #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
     Cache(#[from] CacheError),
@@ -81,9 +83,10 @@ impl Collecting {
     /// Collects until the process ends.
     pub(super) fn run(self) {
         let mut pause = FIRST_PAUSE;
+        let mut slices = Slices::new();
         let mut told = String::new();
         loop {
-            let stopped = match self.collect(&mut pause) {
+            let stopped = match self.collect(&mut slices, &mut pause) {
                 Ok(never) => match never {},
                 Err(stopped) => stopped,
             };
@@ -93,7 +96,10 @@ impl Collecting {
             }
             match stopped {
                 Stopped::LooksAgain => {}
-                Stopped::NothingRecords(_) => thread::sleep(TRIES_AGAIN),
+                Stopped::NothingRecords(reason) => {
+                    self.note_stopped(reason);
+                    thread::sleep(TRIES_AGAIN);
+                }
                 // Who holds it may end at any time.
                 Stopped::Cache(CacheError::Locked { .. }) => thread::sleep(TRIES_AGAIN),
                 Stopped::Host(_) | Stopped::Cache(_) => {
@@ -106,7 +112,11 @@ impl Collecting {
 
     /// Chooses a collector and polls it until that fails. What works makes the next failure the
     /// first, with the pause after it.
-    fn collect(&self, next_pause: &mut Duration) -> Result<Infallible, Stopped> {
+    fn collect(
+        &self,
+        slices: &mut Slices,
+        next_pause: &mut Duration,
+    ) -> Result<Infallible, Stopped> {
         let choice = self.choose()?;
         let collector = choice.collector.ok_or(Stopped::NothingRecords(choice.remark))?;
         let is_last_resort = self.is_last_resort(&collector);
@@ -118,21 +128,25 @@ impl Collecting {
         log::info!("collects from {}", collector.name());
         let mut polling = Polling::new(writer, collector, choice.remark);
         let interval = self.interval(&mut polling, choice.events_expiry_s);
-        let lookback_s = match polling.collector.is_an_event_table() {
-            true => choice.events_expiry_s.max(3600),
-            false => self.collection.lookback_s,
+        let reach = Reach {
+            first_s: match polling.collector.is_an_event_table() {
+                true => choice.events_expiry_s.unwrap_or_default().max(LEAST_LOOKBACK_S),
+                false => self.collection.lookback_s,
+            },
+            most_s: self.retention.max_age_ms / 1000,
         };
         let mut failures = 0;
         let mut looked = Instant::now();
-        let mut removed_expired: Option<Instant> = None;
+        // Not at once: after a start the clock may still be wrong, and what is removed is gone.
+        let mut removed_expired = Instant::now();
         loop {
             let now_ms = jiff::Timestamp::now().as_millisecond();
-            if removed_expired.is_none_or(|at| at.elapsed() > REMOVES_EXPIRED) {
+            if removed_expired.elapsed() > REMOVES_EXPIRED {
                 polling.writer.remove_expired(now_ms)?;
-                removed_expired = Some(Instant::now());
+                removed_expired = Instant::now();
             }
             let mut pause = interval;
-            match self.poll(&mut polling, lookback_s, now_ms) {
+            match self.poll(&mut polling, slices, reach, now_ms) {
                 Ok(is_up_to_date) => {
                     *next_pause = FIRST_PAUSE;
                     if std::mem::take(&mut failures) > 0 {
@@ -144,6 +158,7 @@ impl Collecting {
                 }
                 Err(Stopped::Host(error)) => {
                     failures += 1;
+                    slices.failed();
                     polling.has_failed(&error, now_ms)?;
                     if failures >= FAILURES {
                         return Err(error.into());
@@ -177,7 +192,7 @@ impl Collecting {
         let (source, sql) = match &self.collection.source {
             CollectionSource::Nothing => {
                 let remark = "collector.source is 'none'";
-                return Ok(Choice { collector: None, remark, events_expiry_s: 0 });
+                return Ok(Choice { collector: None, remark, events_expiry_s: None });
             }
             CollectionSource::Table(source) => (*source, None),
             CollectionSource::Sql(sql) => {
@@ -190,24 +205,38 @@ impl Collecting {
         };
         if let Some(sql) = sql {
             let collector = Some(Collector::Sql(sql));
-            return Ok(Choice { collector, remark: "", events_expiry_s: 0 });
+            return Ok(Choice { collector, remark: "", events_expiry_s: None });
         }
         Ok(collector::choose(source, &mut self.osquery()?)?)
     }
 
     /// Between two polls: often enough that osquery has not forgotten what was between them.
-    fn interval(&self, polling: &mut Polling, events_expiry_s: i64) -> Duration {
+    fn interval(&self, polling: &mut Polling, events_expiry_s: Option<i64>) -> Duration {
         const LEAST_S: u64 = 5;
-        if !polling.collector.is_an_event_table() {
+        let (true, Some(expiry_s)) = (polling.collector.is_an_event_table(), events_expiry_s)
+        else {
             return self.collection.poll;
-        }
-        let half_s = events_expiry_s.unsigned_abs() / 2;
+        };
+        let half_s = expiry_s.unsigned_abs() / 2;
         if half_s < LEAST_S {
-            polling.remark = format!(
-                "events may be lost, because osquery forgets them after {events_expiry_s} s                  (--events_expiry)"
+            polling.warning = format!(
+                "events may be lost, because osquery forgets them after {expiry_s} s \
+                 (--events_expiry)"
             );
         }
         self.collection.poll.min(Duration::from_secs(half_s.max(LEAST_S)))
+    }
+
+    /// Says in the cache, if there is one that nobody else fills, that nothing is collected.
+    fn note_stopped(&self, reason: &str) {
+        let noted = match self.cache.try_exists() {
+            Ok(true) => Writer::open(&self.cache, ROLE, self.retention)
+                .and_then(|mut writer| writer.stop_sources(reason)),
+            _ => Ok(()),
+        };
+        if let Err(error) = noted {
+            log::debug!("{error}");
+        }
     }
 
     fn osquery(&self) -> Result<Osquery, HostError> {
@@ -216,13 +245,20 @@ impl Collecting {
     }
 
     /// Collects the next slice; gives whether it reached up to now.
-    fn poll(&self, polling: &mut Polling, lookback_s: i64, now_ms: i64) -> Result<bool, Stopped> {
-        let Polling { writer, collector, slices, remark } = polling;
+    fn poll(
+        &self,
+        polling: &mut Polling,
+        slices: &mut Slices,
+        reach: Reach,
+        now_ms: i64,
+    ) -> Result<bool, Stopped> {
+        let Polling { writer, collector, remark, warning } = polling;
         let cursor = writer.cursor()?;
-        let next = slices.next(collector, cursor.as_ref(), lookback_s, now_ms.div_euclid(1000));
+        let now_s = now_ms.div_euclid(1000);
+        let slice = slices.next(collector, cursor.as_ref(), reach, now_s);
         let mut osquery = self.osquery()?;
         let mut pass = Pass { writer, last_rejection: String::new() };
-        let collected = collector.collect(next.slice, &mut osquery, &mut pass);
+        let collected = collector.collect(slice, &mut osquery, &mut pass);
         let last_error = pass.last_rejection;
         let delivered = match collected {
             Ok(delivered) => delivered,
@@ -232,26 +268,32 @@ impl Collecting {
             }
             Err(CollectError::Sink(error)) => return Err(error.into()),
         };
-        let state = if next.is_last { "collecting" } else { "catching up" };
-        let state = if remark.is_empty() { state.to_owned() } else { format!("{state}; {remark}") };
+        if delivered.connections > 0 {
+            remark.clear();
+        }
+        let mut state = if slice.reaches_now { "collecting" } else { "catching up" }.to_owned();
+        for said in [remark, warning].into_iter().filter(|said| !said.is_empty()) {
+            state = format!("{state}; {said}");
+        }
         let counts = writer.end_pass(&PassOutcome {
             source: collector.name(),
             state: &state,
             now_ms,
             rejected: delivered.rejected,
             last_error: &last_error,
-            cursor_s: Some(next.slice.to_s),
+            // The second of now is not over yet.
+            cursor_s: Some(slice.to_s.min(now_s)),
         })?;
         log::debug!(
             "{}: {} connections of {} to {}, {} new",
             collector.name(),
             delivered.connections,
-            next.slice.from_s,
-            next.slice.to_s,
+            slice.from_s,
+            slice.to_s,
             counts.added
         );
         slices.held(delivered.connections);
-        Ok(next.is_last)
+        Ok(slice.reaches_now)
     }
 }
 
@@ -259,14 +301,20 @@ impl Collecting {
 struct Polling {
     writer: Writer,
     collector: Collector,
-    slices: Slices,
-    /// What is to be known of it; '' if all is well.
+    /// What speaks against the collector, until it delivers; '' if nothing does.
     remark: String,
+    /// What is to be known of it besides.
+    warning: String,
 }
 
 impl Polling {
-    fn new(writer: Writer, collector: Collector, remark: &str) -> Polling {
-        Polling { writer, collector, slices: Slices::new(), remark: remark.to_owned() }
+    /// What is said of the last resort holds whatever it delivers.
+    fn new(writer: Writer, collector: Collector, said: &str) -> Polling {
+        let (mut remark, mut warning) = (said.to_owned(), String::new());
+        if collector.sees_only_the_present() {
+            std::mem::swap(&mut remark, &mut warning);
+        }
+        Polling { writer, collector, remark, warning }
     }
 
     /// Notes a failed poll for `beacon_status`.

@@ -4,7 +4,7 @@
 use crate::cache::Cursor;
 use crate::journal::collector::{Collector, Slice};
 
-/// An answer should hold fewer connections than this, for the memory of both sides...
+/// An answer should hold fewer connections than this, for our memory and osquery's...
 const MANY: u64 = 20_000;
 /// ... and of fewer than this there can be more.
 const FEW: u64 = 2_000;
@@ -16,12 +16,13 @@ pub(super) struct Slices {
     length_s: i64,
 }
 
-/// The next slice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Next {
-    pub(super) slice: Slice,
-    /// Whether it reaches up to now.
-    pub(super) is_last: bool,
+/// How far back there may be something to collect, in seconds.
+#[derive(Clone, Copy)]
+pub(super) struct Reach {
+    /// Of a source that was not collected yet.
+    pub(super) first_s: i64,
+    /// Of one that was: what is older the cache would not keep.
+    pub(super) most_s: i64,
 }
 
 impl Slices {
@@ -29,18 +30,18 @@ impl Slices {
         Slices { length_s: FIRST_LENGTH_S }
     }
 
-    /// The slice after `cursor`, or from `lookback_s` ago. A clock that was set back must not
-    /// silence us until it has caught up.
+    /// The slice after `cursor`. A cursor from a clock that was wrong is none: what is read twice
+    /// counts once.
     pub(super) fn next(
         &self,
         collector: &Collector,
         cursor: Option<&Cursor>,
-        lookback_s: i64,
+        reach: Reach,
         now_s: i64,
-    ) -> Next {
-        let from_s = match cursor {
-            Some(cursor) => cursor.time_s.min(now_s),
-            None => now_s - lookback_s,
+    ) -> Slice {
+        let from_s = match cursor.filter(|cursor| cursor.time_s <= now_s + 1) {
+            Some(cursor) => cursor.time_s.max(now_s - reach.most_s),
+            None => now_s - reach.first_s,
         };
         // Of another source what was before the cursor is counted already.
         let overlap_s = match cursor {
@@ -48,9 +49,14 @@ impl Slices {
             _ => 0,
         };
         let end_s = from_s.saturating_add(self.length_s);
-        let is_last = end_s > now_s || !collector.can_end_early();
-        let to_s = if is_last { now_s + 1 } else { end_s };
-        Next { slice: Slice { from_s: (from_s - overlap_s).max(0), to_s }, is_last }
+        let reaches_now = end_s > now_s || !collector.can_end_early();
+        let to_s = if reaches_now { now_s + 1 } else { end_s };
+        Slice { from_s: (from_s - overlap_s).max(0), to_s, reaches_now }
+    }
+
+    /// Learns from a slice that failed: there may have been too much in it.
+    pub(super) fn failed(&mut self) {
+        self.length_s = (self.length_s / 2).max(1);
     }
 
     /// Learns from a slice that held so many connections.
@@ -66,13 +72,16 @@ impl Slices {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::collector::Named;
 
     const NOW_S: i64 = 1_000_000;
 
     fn next(cursor: Option<(&str, i64)>) -> (i64, i64, bool) {
         let cursor = cursor.map(|(source, time_s)| Cursor { source: source.to_owned(), time_s });
-        let next = Slices::new().next(&Collector::SocketEvents, cursor.as_ref(), 3600, NOW_S);
-        (next.slice.from_s - NOW_S, next.slice.to_s - NOW_S, next.is_last)
+        let reach = Reach { first_s: 3600, most_s: 86_400 };
+        let collector = Collector::from(Named::SocketEvents);
+        let slice = Slices::new().next(&collector, cursor.as_ref(), reach, NOW_S);
+        (slice.from_s - NOW_S, slice.to_s - NOW_S, slice.reaches_now)
     }
 
     #[test]
@@ -88,8 +97,11 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_does_not_silence_us() {
-        assert_eq!(next(Some(("socket_events", NOW_S + 86_400))), (-10, 1, true));
+    fn a_clock_that_was_wrong_neither_silences_nor_delays_us() {
+        let back_from_the_future = next(Some(("socket_events", NOW_S + 86_400)));
+        assert_eq!(back_from_the_future, (-3610, -3300, false));
+        assert_eq!(next(Some(("sysmon", NOW_S + 600))), (-3600, -3300, false));
+        assert_eq!(next(Some(("socket_events", 100))), (-86_410, -86_100, false));
     }
 
     #[test]
@@ -99,8 +111,9 @@ mod tests {
         assert_eq!(slices.length_s, 600);
         slices.held(5_000);
         assert_eq!(slices.length_s, 600);
-        for _ in 0..20 {
+        for _ in 0..10 {
             slices.held(1_000_000);
+            slices.failed();
         }
         assert_eq!(slices.length_s, 1);
     }

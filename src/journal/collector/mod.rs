@@ -18,7 +18,7 @@ pub use sql_source::{InvalidSql, SqlSource};
 
 use super::delivery::{Delivered, Delivery, JournalSink};
 pub use open_sockets::OpenSockets;
-use socket_events::SocketTable;
+pub use socket_events::SocketEvents;
 
 /// A row of an answer: values by column.
 pub type Row = BTreeMap<String, String>;
@@ -52,14 +52,32 @@ pub struct Slice {
     pub from_s: i64,
     /// The second after it.
     pub to_s: i64,
+    /// Whether it ends now, so that there is nothing after it.
+    pub reaches_now: bool,
+}
+
+impl Slice {
+    /// The condition for a table of events. Plain bounds on `time`, or osquery would move the
+    /// bookmark of a scheduled query; but of an upper bound it takes no notice and would read
+    /// everything up to now for each slice, which single seconds spare it.
+    fn of_events(&self) -> String {
+        const MOST_SECONDS: i64 = 600;
+        let Slice { from_s, to_s, reaches_now } = *self;
+        if reaches_now {
+            return format!("time >= {from_s}");
+        }
+        if to_s - from_s > MOST_SECONDS {
+            return format!("time >= {from_s} AND time < {to_s}");
+        }
+        let seconds: Vec<_> = (from_s..to_s).map(|second| second.to_string()).collect();
+        format!("time >= {from_s} AND time IN ({})", seconds.join(","))
+    }
 }
 
 /// What asks osquery for the connections that one of its tables holds.
 pub enum Collector {
-    /// `socket_events`, from Linux's audit.
-    SocketEvents,
-    /// `bpf_socket_events`, of osquery 5.23 and before.
-    BpfSocketEvents,
+    /// `socket_events`, from Linux's audit, or `bpf_socket_events`, of osquery 5.23 and before.
+    Sockets(SocketEvents),
     /// Sysmon's events in `windows_events`.
     Sysmon,
     /// A query of the user's, or the preset for Sophos' tables.
@@ -72,8 +90,7 @@ impl Collector {
     /// Its name in `beacon_status`.
     pub fn name(&self) -> &'static str {
         match self {
-            Collector::SocketEvents => SocketTable::Audit.name(),
-            Collector::BpfSocketEvents => SocketTable::Bpf.name(),
+            Collector::Sockets(sockets) => sockets.name(),
             Collector::Sysmon => "sysmon",
             Collector::Sql(sql) => sql.name(),
             Collector::OpenSockets(_) => open_sockets::NAME,
@@ -84,7 +101,7 @@ impl Collector {
     /// late; what is read twice counts once.
     pub fn overlap_s(&self) -> i64 {
         match self {
-            Collector::SocketEvents | Collector::BpfSocketEvents | Collector::Sysmon => 10,
+            Collector::Sockets(_) | Collector::Sysmon => 10,
             Collector::Sql(sql) => sql.overlap_s(),
             Collector::OpenSockets(_) => 0,
         }
@@ -105,7 +122,7 @@ impl Collector {
 
     /// Whether `events_expiry` bounds what the table holds.
     pub fn is_an_event_table(&self) -> bool {
-        matches!(self, Collector::SocketEvents | Collector::BpfSocketEvents | Collector::Sysmon)
+        matches!(self, Collector::Sockets(_) | Collector::Sysmon)
     }
 
     /// Hands the events of `slice` to `sink`.
@@ -117,12 +134,7 @@ impl Collector {
     ) -> Result<Delivered, CollectError<S::Error>> {
         let mut delivery = Delivery::new(sink);
         match self {
-            Collector::SocketEvents => {
-                socket_events::collect(SocketTable::Audit, slice, host, &mut delivery)
-            }
-            Collector::BpfSocketEvents => {
-                socket_events::collect(SocketTable::Bpf, slice, host, &mut delivery)
-            }
+            Collector::Sockets(sockets) => sockets.collect(slice, host, &mut delivery),
             Collector::Sysmon => windows_events::collect(slice, host, &mut delivery),
             Collector::Sql(sql) => sql.collect(slice, host, &mut delivery),
             Collector::OpenSockets(sockets) => sockets.collect(slice, host, &mut delivery),

@@ -17,10 +17,16 @@ const SQL: &str = "SELECT pid, protocol, state, local_address, local_port, remot
     remote_port FROM process_open_sockets WHERE +family IN (2, 10, 23, 30)";
 
 /// The sockets that were open at the last poll.
-#[derive(Default)]
 pub struct OpenSockets {
     /// `None` before the first: what is open then was opened at a time that nobody knows.
     open: Option<HashSet<Socket>>,
+    starts: ProcessStarts,
+}
+
+impl Default for OpenSockets {
+    fn default() -> Self {
+        OpenSockets { open: None, starts: ProcessStarts::of_running() }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -62,10 +68,10 @@ impl OpenSockets {
             None => Vec::new(),
         };
         let pids: BTreeSet<_> = opened.iter().map(|socket| socket.pid).collect();
-        let processes = ProcessStarts::ask_running(&pids, host)?;
+        self.starts.learn(&pids, slice, host)?;
         let time_ms = (slice.to_s - 1) * 1000;
         for socket in opened {
-            let process = processes.running(socket.pid);
+            let process = self.starts.running(socket.pid);
             let process = Process {
                 pathname: process.map_or("", |process| process.pathname.as_str()),
                 pid: Some(socket.pid),

@@ -2,8 +2,10 @@
 //! of process events, if osquery records those.
 //!
 //! A pid is used again, so a process is found by its pid, its pathname and a time at which it ran.
+//! Starts are remembered from slice to slice: a process may connect long after it was started, and
+//! have ended by the time that we look.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use super::{Host, HostError, Slice};
 use crate::journal::FileTime;
@@ -14,60 +16,117 @@ use crate::journal::osquery_event::EventRow;
 const SLACK_MS: i64 = 2_000;
 /// osquery reads /proc for each pid that it is asked for; of more, process events have to tell.
 const ASKED_PIDS: usize = 500;
+/// So many seconds of process events before the first slice are read, too.
+const LOOKBACK_S: i64 = 3_600;
+/// So many started processes are remembered, and so much of a command line.
+const KEPT: usize = 20_000;
+const KEPT_CMDLINE: usize = 512;
 
 /// What is known of a process.
 pub(super) struct ProcessStart {
     pub(super) pathname: String,
     pub(super) start: FileTime,
     pub(super) cmdline: String,
-    still_runs: bool,
 }
 
-/// What is known of processes, by pid.
-pub(super) struct ProcessStarts(HashMap<u32, Vec<ProcessStart>>);
+/// What is known of processes.
+pub(super) struct ProcessStarts {
+    events_table: Option<&'static str>,
+    /// Up to where that table was read, unix seconds.
+    read_to_s: Option<i64>,
+    /// From process events, by pid.
+    started: HashMap<u32, Vec<ProcessStart>>,
+    /// Their pids, in the order in which they were learnt.
+    order: VecDeque<u32>,
+    /// Those that run now, by pid.
+    running: HashMap<u32, ProcessStart>,
+}
 
 impl ProcessStarts {
-    /// Asks for the processes of `pids` that ran in `slice`, whose starts `events_table` may have.
-    pub(super) fn ask(
+    /// Of a table of process events, and of what runs.
+    pub(super) fn of_events(table: &'static str) -> ProcessStarts {
+        ProcessStarts { events_table: Some(table), ..ProcessStarts::of_running() }
+    }
+
+    /// Of what runs alone.
+    pub(super) fn of_running() -> ProcessStarts {
+        ProcessStarts {
+            events_table: None,
+            read_to_s: None,
+            started: HashMap::new(),
+            order: VecDeque::new(),
+            running: HashMap::new(),
+        }
+    }
+
+    /// Learns what was started in `slice`, and which of `pids` still run.
+    pub(super) fn learn(
+        &mut self,
         pids: &BTreeSet<u32>,
-        events_table: &str,
         slice: Slice,
         host: &mut dyn Host,
-    ) -> Result<ProcessStarts, HostError> {
-        let mut starts = ProcessStarts::ask_running(pids, host)?;
-        if pids.is_empty() {
-            return Ok(starts);
+    ) -> Result<(), HostError> {
+        if let Some(table) = self.events_table {
+            self.learn_started(table, slice, host);
         }
-        let sql = format!(
-            "SELECT time, pid, path, cmdline FROM {events_table} WHERE time >= {} AND time < {}",
-            slice.from_s, slice.to_s
-        );
+        self.learn_running(pids, host)
+    }
+
+    fn learn_started(&mut self, table: &str, slice: Slice, host: &mut dyn Host) {
+        let from_s = match self.read_to_s {
+            Some(read_to_s) => slice.from_s.min(read_to_s),
+            None => slice.from_s - LOOKBACK_S,
+        };
+        let events = Slice { from_s, ..slice };
+        let sql =
+            format!("SELECT time, pid, path, cmdline FROM {table} WHERE {}", events.of_events());
         let asked = host.query(&sql, &mut |row| {
-            // What is no process start here is of no use.
+            // A row that makes no sense says nothing of a start.
             let _ = EventRow::from_columns(row).with_process(|process| {
-                if let (Some(pid), Some(start)) = (process.pid, process.start)
-                    && pids.contains(&pid)
-                {
-                    let (pathname, cmdline) = (process.pathname.into(), process.cmdline.into());
-                    starts.note(pid, ProcessStart { pathname, start, cmdline, still_runs: false });
+                if let (Some(pid), Some(start)) = (process.pid, process.start) {
+                    let kept = process.cmdline.floor_char_boundary(KEPT_CMDLINE);
+                    let cmdline = process.cmdline[..kept].to_owned();
+                    let pathname = process.pathname.to_owned();
+                    self.note(pid, ProcessStart { pathname, start, cmdline });
                 }
             });
         });
-        if let Err(error) = asked {
+        match asked {
+            Ok(()) => self.read_to_s = Some(slice.to_s),
             // Older osqueries have no such table; what still runs is worth having.
-            log::debug!("{events_table}: {error}");
+            Err(error) => log::debug!("{table}: {error}"),
         }
-        Ok(starts)
     }
 
-    /// Asks for those of `pids` that still run.
-    pub(super) fn ask_running(
+    fn note(&mut self, pid: u32, process: ProcessStart) {
+        let of_pid = self.started.entry(pid).or_default();
+        let is_known = |known: &ProcessStart| {
+            known.start == process.start && known.pathname == process.pathname
+        };
+        if of_pid.iter().any(is_known) {
+            return; // slices overlap
+        }
+        of_pid.push(process);
+        self.order.push_back(pid);
+        if self.order.len() > KEPT
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(of_oldest) = self.started.get_mut(&oldest)
+        {
+            of_oldest.remove(0);
+            if of_oldest.is_empty() {
+                self.started.remove(&oldest);
+            }
+        }
+    }
+
+    fn learn_running(
+        &mut self,
         pids: &BTreeSet<u32>,
         host: &mut dyn Host,
-    ) -> Result<ProcessStarts, HostError> {
-        let mut starts = ProcessStarts(HashMap::new());
+    ) -> Result<(), HostError> {
+        self.running.clear();
         if pids.is_empty() {
-            return Ok(starts);
+            return Ok(());
         }
         let asked: Vec<_> = pids.iter().rev().take(ASKED_PIDS).map(u32::to_string).collect();
         let sql = format!(
@@ -79,19 +138,14 @@ impl ProcessStarts {
             let start_time = Field::Text(text("start_time").into()).process_start();
             if let (Ok(pid), Ok(Some(start))) = (text("pid").parse(), start_time) {
                 let (pathname, cmdline) = (text("path").into(), text("cmdline").into());
-                starts.note(pid, ProcessStart { pathname, start, cmdline, still_runs: true });
+                self.running.insert(pid, ProcessStart { pathname, start, cmdline });
             }
-        })?;
-        Ok(starts)
-    }
-
-    fn note(&mut self, pid: u32, process: ProcessStart) {
-        self.0.entry(pid).or_default().push(process);
+        })
     }
 
     /// The process of this pid that still runs.
     pub(super) fn running(&self, pid: u32) -> Option<&ProcessStart> {
-        self.0.get(&pid)?.iter().find(|process| process.still_runs)
+        self.running.get(&pid)
     }
 
     /// The process of this pid and pathname that ran at `time_ms`. One that still runs is told by
@@ -105,8 +159,10 @@ impl ProcessStarts {
         let had_started = |process: &&ProcessStart| {
             process.pathname == pathname && process.start.unix_ms() <= time_ms + SLACK_MS
         };
-        let processes = self.0.get(&pid?)?;
-        let running = processes.iter().filter(had_started).find(|process| process.still_runs);
-        running.or_else(|| processes.iter().filter(had_started).max_by_key(|process| process.start))
+        let pid = pid?;
+        self.running(pid).filter(had_started).or_else(|| {
+            let started = self.started.get(&pid)?.iter();
+            started.filter(had_started).max_by_key(|process| process.start)
+        })
     }
 }

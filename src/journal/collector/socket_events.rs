@@ -9,71 +9,85 @@ use super::{CollectError, Host, Slice};
 use crate::journal::delivery::{Delivery, JournalSink};
 use crate::journal::osquery_event::EventRow;
 
-/// One of osquery's two tables of sockets.
-#[derive(Clone, Copy)]
-pub(super) enum SocketTable {
-    Audit,
-    Bpf,
-}
-
-impl SocketTable {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            SocketTable::Audit => "socket_events",
-            SocketTable::Bpf => "bpf_socket_events",
-        }
-    }
-
-    /// The table that tells of the same processes' starts.
-    fn processes(self) -> &'static str {
-        match self {
-            SocketTable::Audit => "process_events",
-            SocketTable::Bpf => "bpf_process_events",
-        }
-    }
-
-    /// Plain bounds on `time`: else osquery would move the bookmark of a scheduled query.
-    fn sql(self, slice: Slice) -> String {
-        let (name, columns, connects) = match self {
-            SocketTable::Audit => (self.name(), "status, protocol", "+action = 'connect'"),
-            SocketTable::Bpf => {
-                (self.name(), "syscall, exit_code, type, protocol", "+syscall = 'connect'")
-            }
-        };
-        format!(
-            "SELECT time, eid, pid, path, remote_address, remote_port, {columns} FROM {name} \
-             WHERE time >= {} AND time < {} AND {connects}",
-            slice.from_s, slice.to_s
-        )
-    }
-}
-
-pub(super) fn collect<S: JournalSink>(
+/// One of osquery's two tables of sockets, and what is known of the processes in it.
+pub struct SocketEvents {
     table: SocketTable,
-    slice: Slice,
-    host: &mut dyn Host,
-    to: &mut Delivery<'_, S>,
-) -> Result<(), CollectError<S::Error>> {
-    let mut connects = Vec::new();
-    let mut number = 0;
-    host.query(&table.sql(slice), &mut |row| {
-        number += 1;
-        to.at_line(number);
-        match EventRow::from_columns(row).connect() {
-            Ok(Ok(connect)) => connects.push(connect),
-            Ok(Err(reason)) => to.skip(reason),
-            Err(problem) => to.reject(problem),
-        }
-    })?;
-    // In time order, so that the cache meets a process's first connection first.
-    connects.sort_by_key(|connect| connect.time_ms);
-    let pids = connects.iter().filter_map(|connect| connect.pid).collect();
-    let starts = ProcessStarts::ask(&pids, table.processes(), slice, host)?;
-    for connect in &connects {
-        let process = starts.of(connect.pid, &connect.pathname, connect.time_ms);
-        let (start, cmdline) =
-            process.map_or((None, ""), |process| (Some(process.start), process.cmdline.as_str()));
-        to.connection(&connect.event("", start, cmdline)).map_err(CollectError::Sink)?;
+    starts: ProcessStarts,
+}
+
+/// The names of a table of sockets, of the table that tells of the same processes' starts, and
+/// what is read of the former.
+pub(super) struct SocketTable {
+    pub(super) name: &'static str,
+    processes: &'static str,
+    columns: &'static str,
+    connects: &'static str,
+}
+
+/// What Linux's audit records.
+pub(super) const AUDIT: SocketTable = SocketTable {
+    name: "socket_events",
+    processes: "process_events",
+    columns: "status, protocol",
+    connects: "+action = 'connect'",
+};
+
+/// What osquery's BPF publisher records.
+pub(super) const BPF: SocketTable = SocketTable {
+    name: "bpf_socket_events",
+    processes: "bpf_process_events",
+    columns: "syscall, exit_code, type, protocol",
+    connects: "+syscall = 'connect'",
+};
+
+impl SocketEvents {
+    /// `socket_events`.
+    pub fn of_audit() -> SocketEvents {
+        SocketEvents { table: AUDIT, starts: ProcessStarts::of_events(AUDIT.processes) }
     }
-    Ok(())
+
+    /// `bpf_socket_events`.
+    pub fn of_bpf() -> SocketEvents {
+        SocketEvents { table: BPF, starts: ProcessStarts::of_events(BPF.processes) }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.table.name
+    }
+
+    pub(super) fn collect<S: JournalSink>(
+        &mut self,
+        slice: Slice,
+        host: &mut dyn Host,
+        to: &mut Delivery<'_, S>,
+    ) -> Result<(), CollectError<S::Error>> {
+        let SocketTable { name, columns, connects, .. } = self.table;
+        let sql = format!(
+            "SELECT time, eid, pid, path, remote_address, remote_port, {columns} FROM {name} \
+             WHERE {} AND {connects}",
+            slice.of_events()
+        );
+        let mut connects = Vec::new();
+        let mut number = 0;
+        host.query(&sql, &mut |row| {
+            number += 1;
+            to.at_line(number);
+            match EventRow::from_columns(row).connect() {
+                Ok(Ok(connect)) => connects.push(connect),
+                Ok(Err(reason)) => to.skip(reason),
+                Err(problem) => to.reject(problem),
+            }
+        })?;
+        // In time order, so that the cache meets a process's first connection first.
+        connects.sort_by_key(|connect| connect.time_ms);
+        let pids = connects.iter().filter_map(|connect| connect.pid).collect();
+        self.starts.learn(&pids, slice, host)?;
+        for connect in &connects {
+            let process = self.starts.of(connect.pid, &connect.pathname, connect.time_ms);
+            let (start, cmdline) = process
+                .map_or((None, ""), |process| (Some(process.start), process.cmdline.as_str()));
+            to.connection(&connect.event("", start, cmdline)).map_err(CollectError::Sink)?;
+        }
+        Ok(())
+    }
 }

@@ -16,9 +16,9 @@ pub(super) fn collect<S: JournalSink>(
     to: &mut Delivery<'_, S>,
 ) -> Result<(), CollectError<S::Error>> {
     let sql = format!(
-        "SELECT eventid, data FROM windows_events WHERE time >= {} AND time < {} \
+        "SELECT eventid, data FROM windows_events WHERE {} \
          AND +source = '{CHANNEL}' AND +eventid IN (1, 3)",
-        slice.from_s, slice.to_s
+        slice.of_events()
     );
     deliver_rows(&sql, host, |row, number| {
         to.at_line(number);
