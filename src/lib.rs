@@ -23,4 +23,5 @@ pub mod cache;
 pub mod host;
 pub mod journal;
 pub mod simulation;
+pub mod suppression;
 pub mod table;

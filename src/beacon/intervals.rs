@@ -54,6 +54,28 @@ fn median(values: &mut [i64]) -> f64 {
     }
 }
 
+/// The value at this share (0 to 1) of sorted values, between two by their distance (as R's type 7
+/// and NumPy do); `None` of none.
+pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    between(sorted.len(), share).and_then(|(at, part)| {
+        let (below, above) = (*sorted.get(at)?, *sorted.get(at + 1).or(sorted.get(at))?);
+        Some(below + (above - below) * part)
+    })
+}
+
+/// The same of whole milliseconds.
+pub fn quantile_of_sorted(sorted_ms: &[i64], share: f64) -> Option<f64> {
+    between(sorted_ms.len(), share).and_then(|(at, part)| {
+        let (below, above) = (*sorted_ms.get(at)?, *sorted_ms.get(at + 1).or(sorted_ms.get(at))?);
+        Some(below as f64 + (above - below) as f64 * part)
+    })
+}
+
+fn between(count: usize, share: f64) -> Option<(usize, f64)> {
+    let place = share * (count.checked_sub(1)?) as f64;
+    Some((place as usize, place.fract()))
+}
+
 fn seconds(ms: f64) -> f64 {
     ms / 1000.0
 }

@@ -4,14 +4,25 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeline {
     times_ms: Vec<i64>,
+    sizes: Vec<u64>,
     bytes_sent: Option<u128>,
     bytes_received: Option<u128>,
 }
 
 impl Timeline {
-    /// Adds a connection, in any order: unix milliseconds, and bytes where they are known.
-    pub fn push(&mut self, time_ms: i64, bytes_sent: Option<u64>, bytes_received: Option<u64>) {
+    /// Adds a connection, in any order: unix milliseconds, and bytes where they are known. Of a
+    /// connection whose size counts the bytes sent are kept by themselves.
+    pub fn push(
+        &mut self,
+        time_ms: i64,
+        bytes_sent: Option<u64>,
+        bytes_received: Option<u64>,
+        size_counts: bool,
+    ) {
         self.times_ms.push(time_ms);
+        if size_counts {
+            self.sizes.extend(bytes_sent);
+        }
         add(&mut self.bytes_sent, bytes_sent);
         add(&mut self.bytes_received, bytes_received);
     }
@@ -25,6 +36,11 @@ impl Timeline {
     /// The times of all connections, unix milliseconds.
     pub fn times_ms(&self) -> &[i64] {
         &self.times_ms
+    }
+
+    /// Bytes sent by each connection whose size counts and is known, in no order.
+    pub fn sizes(&self) -> &[u64] {
+        &self.sizes
     }
 
     /// Bytes from the host over the connections that tell them; `None` if none does.

@@ -25,6 +25,10 @@ pub struct Extension {
     #[arg(long, value_name = "PATH", requires = "socket")]
     cache: Option<PathBuf>,
 
+    /// Suppression rules besides the built-in ones
+    #[arg(long, value_name = "FILE", requires = "socket")]
+    suppressions: Option<PathBuf>,
+
     /// The configuration [default: beacon_candidates.toml beside osquery's own]
     #[arg(long, value_name = "FILE", requires = "socket")]
     config: Option<PathBuf>,
@@ -47,6 +51,7 @@ impl Extension {
             timeout: Duration::from_secs(self.timeout),
             interval: Duration::from_secs(self.interval.max(1)),
             cache: super::cache_path(self.cache.or(config.cache))?,
+            rules: super::suppression_rules(self.suppressions.or(config.suppressions).as_deref())?,
             retention: config.retention,
             collection: config.collection,
             answers_kept_for: config.answers_kept_for,

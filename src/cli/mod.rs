@@ -7,11 +7,12 @@ mod query;
 mod simulate;
 mod status;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use beacon_candidates::cache;
+use beacon_candidates::suppression::Rules;
 use clap::{Parser, Subcommand};
 
 /// Which process talks to which address on a rhythm?
@@ -103,6 +104,14 @@ fn cache_path(named: Option<PathBuf>) -> Result<PathBuf> {
     named
         .or_else(cache::default_path)
         .context("there is no home directory for a default cache: name one with --cache")
+}
+
+/// The built-in suppression rules, and those of a file.
+fn suppression_rules(file: Option<&Path>) -> Result<Rules> {
+    Ok(match file {
+        Some(file) => Rules::with_file(file)?,
+        None => Rules::built_in()?,
+    })
 }
 
 /// Unix milliseconds of now.

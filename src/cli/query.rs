@@ -32,6 +32,10 @@ pub struct Query {
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
 
+    /// Suppression rules besides the built-in ones
+    #[arg(long, value_name = "FILE")]
+    suppressions: Option<PathBuf>,
+
     #[command(flatten)]
     mode: ModeArguments,
 
@@ -82,13 +86,13 @@ impl Query {
             fill_temporary(&path, &self.journal, verbose)?;
             (path, Some("latest".to_owned()))
         };
-        let totals = Reader::open(&path)?.totals()?;
-        let now_ms = now_ms(self.now.or(default_now).as_deref(), &totals)?;
-        let tables = Arc::new(Tables::new(path));
+        let now_ms = now_ms(self.now.or(default_now).as_deref(), &path)?;
+        let rules = super::suppression_rules(self.suppressions.as_deref())?;
+        let tables = Arc::new(Tables::new(path.clone()).with_rules(rules));
         let connection = embedded::open(&tables, now_ms)?;
         run_statements(&connection, &sql, self.mode.mode())?;
         if tables.windows_were_empty() {
-            explain_empty_window(&totals);
+            explain_empty_window(&Reader::open(&path)?.totals()?);
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -125,10 +129,13 @@ fn fill_temporary(path: &Path, files: &[PathBuf], verbose: bool) -> Result<()> {
 }
 
 /// Unix milliseconds of the `now` that was asked for.
-fn now_ms(now: Option<&str>, totals: &Totals) -> Result<i64> {
+fn now_ms(now: Option<&str>, cache: &Path) -> Result<i64> {
     match now {
         None => Ok(super::now_ms()),
-        Some("latest") => Ok(totals.last_ms.unwrap_or_else(super::now_ms)),
+        Some("latest") => {
+            let totals = Reader::open(cache)?.totals()?;
+            Ok(totals.last_ms.unwrap_or_else(super::now_ms))
+        }
         Some(text) => parse_time(text).context("--now (or give `latest`)"),
     }
 }

@@ -12,8 +12,9 @@ use crate::cache::Retention;
 use crate::journal::collector::{InvalidSql, Named, Source, SqlSource};
 
 /// Every key and table, as it is written in the file.
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "cache",
+    "suppressions",
     "result_cache_seconds",
     "retention",
     "collector",
@@ -45,6 +46,8 @@ const SECONDS_PER_DAY: i64 = 86_400;
 pub struct Config {
     /// The cache; `None` for the default one.
     pub cache: Option<PathBuf>,
+    /// A file of suppression rules besides the built-in ones.
+    pub suppressions: Option<PathBuf>,
     /// How long an answer is given again to the same query.
     pub answers_kept_for: Duration,
     /// How much the cache keeps.
@@ -125,6 +128,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             cache: None,
+            suppressions: None,
             answers_kept_for: Duration::from_secs(File::default().result_cache_seconds as u64),
             retention: Retention::default(),
             collection: Collection {
@@ -204,6 +208,7 @@ impl Config {
 #[serde(default)]
 struct File {
     cache: Option<PathBuf>,
+    suppressions: Option<PathBuf>,
     result_cache_seconds: i64,
     retention: RetentionKeys,
     collector: CollectorKeys,
@@ -230,6 +235,7 @@ impl Default for File {
     fn default() -> Self {
         File {
             cache: None,
+            suppressions: None,
             result_cache_seconds: 10,
             retention: RetentionKeys::default(),
             collector: CollectorKeys::default(),
@@ -269,11 +275,14 @@ impl File {
         between("collector.poll_seconds", poll_seconds, LEAST_POLL_SECONDS, SECONDS_PER_DAY)?;
         between("collector.overlap_seconds", overlap_seconds, 0, SECONDS_PER_DAY)?;
         between("collector.lookback_hours", lookback_hours, 0, 24 * 3650)?;
-        if self.cache.as_ref().is_some_and(|cache| !cache.is_absolute()) {
-            return Err("cache is a relative path: osquery's folder could be any".to_owned());
+        for (key, path) in [("cache", &self.cache), ("suppressions", &self.suppressions)] {
+            if path.as_ref().is_some_and(|path| !path.is_absolute()) {
+                return Err(format!("{key} is a relative path: osquery's folder could be any"));
+            }
         }
         Ok(Config {
             cache: self.cache,
+            suppressions: self.suppressions,
             answers_kept_for: Duration::from_secs(self.result_cache_seconds as u64),
             retention: Retention {
                 max_age_ms: self.retention.days * SECONDS_PER_DAY * 1000,
@@ -357,13 +366,14 @@ mod tests {
     #[test]
     fn every_key_counts() {
         let config = parse(
-            "cache = '/tmp/c.sqlite'\nresult_cache_seconds = 0\n\
+            "cache = '/tmp/c.sqlite'\nsuppressions = '/tmp/s.toml'\nresult_cache_seconds = 0\n\
              [retention]\ndays = 7\nmegabytes = 64\n\
              [collector]\nsql = 'SELECT * FROM t WHERE time >= $since'\npoll_seconds = 60\n\
              overlap_seconds = 5\nlookback_hours = 2",
         )
         .unwrap();
         assert_eq!(config.cache, Some("/tmp/c.sqlite".into()));
+        assert_eq!(config.suppressions, Some("/tmp/s.toml".into()));
         assert_eq!(config.answers_kept_for, Duration::ZERO);
         assert_eq!(config.retention, Retention { max_age_ms: 604_800_000, max_bytes: 64 << 20 });
         let collection = config.collection;

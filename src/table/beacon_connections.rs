@@ -91,7 +91,8 @@ pub(super) fn generate(
         ]);
     }
     let window_is_empty = selection.window_is_empty();
-    Ok(Answer { rows_cut: found - rows.len() as u64, rows, window_is_empty })
+    let rows_cut = found - rows.len() as u64;
+    Ok(Answer { rows, rows_cut, rows_suppressed: 0, window_is_empty })
 }
 
 /// The part of `window` in which the column `time`, whole seconds, passes its constraints.

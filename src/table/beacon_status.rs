@@ -35,7 +35,7 @@ pub(super) fn generate(
             source.last_error.into(),
             "".into(),
         ];
-        row.extend(std::iter::repeat_n(Value::Null, 7));
+        row.extend(std::iter::repeat_n(Value::Null, 8));
         row.push(env!("CARGO_PKG_VERSION").into());
         rows.push(row);
     }
@@ -44,7 +44,7 @@ pub(super) fn generate(
     let totals = reader.totals()?;
     let lag = lag(totals.last_ms);
     rows.push(cache_row(state, last_error, Some(totals), lag, facts));
-    Ok(Answer { rows, rows_cut: 0, window_is_empty: false })
+    Ok(Answer { rows, rows_cut: 0, rows_suppressed: 0, window_is_empty: false })
 }
 
 /// The one row of a cache that cannot be read.
@@ -55,7 +55,7 @@ pub(super) fn without_cache(facts: &Facts<'_>, error: &CacheError) -> Answer {
         last_error = format!("{reason}; {last_error}");
     }
     let rows = vec![cache_row("unreadable", last_error, None, Value::Null, facts)];
-    Answer { rows, rows_cut: 0, window_is_empty: false }
+    Answer { rows, rows_cut: 0, rows_suppressed: 0, window_is_empty: false }
 }
 
 fn cache_row(
@@ -89,6 +89,7 @@ fn cache_row(
         last_query.map(|last| last.milliseconds).into(),
         last_query.map(|last| last.rows).into(),
         last_query.map(|last| last.rows_cut).into(),
+        last_query.map(|last| last.rows_suppressed).into(),
         env!("CARGO_PKG_VERSION").into(),
     ]
 }

@@ -74,20 +74,27 @@ pub enum Table {
     BeaconCandidates,
     /// The connections of a group.
     BeaconConnections,
+    /// Suppression rules.
+    BeaconSuppressions,
     /// Sources and cache.
     BeaconStatus,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 3] =
-        [Table::BeaconCandidates, Table::BeaconConnections, Table::BeaconStatus];
+    pub const ALL: [Table; 4] = [
+        Table::BeaconCandidates,
+        Table::BeaconConnections,
+        Table::BeaconSuppressions,
+        Table::BeaconStatus,
+    ];
 
     /// The table's name in SQL.
     pub fn name(self) -> &'static str {
         match self {
             Table::BeaconCandidates => "beacon_candidates",
             Table::BeaconConnections => "beacon_connections",
+            Table::BeaconSuppressions => "beacon_suppressions",
             Table::BeaconStatus => "beacon_status",
         }
     }
@@ -97,6 +104,7 @@ impl Table {
         match self {
             Table::BeaconCandidates => CANDIDATES,
             Table::BeaconConnections => CONNECTIONS,
+            Table::BeaconSuppressions => SUPPRESSIONS,
             Table::BeaconStatus => STATUS,
         }
     }
@@ -112,7 +120,7 @@ impl Table {
                 Parameter::IncludeLoopback,
                 Parameter::RowLimit,
             ],
-            Table::BeaconStatus => &[],
+            Table::BeaconSuppressions | Table::BeaconStatus => &[],
         }
     }
 
@@ -173,13 +181,40 @@ const CANDIDATES: &[Column] = &[
          (over the window if no hour has more than total_events_threshold)",
     ),
     plain("beacon_hours", Kind::BigInt, "clock hours in which the repetitive-interval rule held"),
+    plain("checkins", Kind::BigInt, "check-ins: connections merged over merge_gap"),
+    plain(
+        "period",
+        Kind::Double,
+        "time from check-in to check-in, seconds: the median of I/k over intervals I of about k \
+         periods",
+    ),
+    plain(
+        "jitter",
+        Kind::Double,
+        "interquartile range of I/k over the period: 0 for clockwork, j for sleeps uniform within \
+         +-j",
+    ),
+    plain("missed_checkins", Kind::BigInt, "check-ins that were left out, absences aside"),
+    plain("merge_gap", Kind::BigInt, "gap over which connections are one check-in, seconds"),
     plain("bytes_sent", Kind::BigInt, "bytes from the host, where the journal has them"),
     plain("bytes_received", Kind::BigInt, "bytes to the host, where the journal has them"),
+    plain("timestamp_score", Kind::Double, "RITA's score of the intervals, last 24 hours"),
+    plain("datasize_score", Kind::Double, "RITA's score of the bytes sent"),
+    plain("duration_score", Kind::Double, "RITA's score of the time covered"),
+    plain("histogram_score", Kind::Double, "RITA's score of the activity by hour"),
+    plain("rita_score", Kind::Double, "the mean of these four, or three without bytes"),
+    plain(
+        "beacon_score",
+        Kind::Double,
+        "regularity times evidence, 0 to 1; what rows are ordered by",
+    ),
     plain(
         "detected_by",
         Kind::Text,
-        "comma-separated: fixed_interval, repetitive_interval; '' if none",
+        "comma-separated: fixed_interval, repetitive_interval, periodic; '' if none",
     ),
+    plain("suppressed_by", Kind::Text, "the suppression rule that hides the group, or ''"),
+    plain("sparkline", Kind::Text, "activity over the window, from left to right"),
     narrowing("host", Kind::Text, "'' on the endpoint itself, else whose connections these are"),
 ];
 
@@ -203,6 +238,15 @@ const CONNECTIONS: &[Column] = &[
     plain("bytes_received", Kind::BigInt, "bytes to the host, where the journal has them"),
 ];
 
+const SUPPRESSIONS: &[Column] = &[
+    plain("name", Kind::Text, "name of the rule"),
+    plain("class", Kind::Text, "what kind of timer it is for"),
+    plain("reason", Kind::Text, "why that is known to be benign"),
+    plain("origin", Kind::Text, "'default', or the file that it is from"),
+    plain("enabled", Kind::BigInt, "1 if it is applied"),
+    plain("conditions", Kind::Text, "what must hold, all of it"),
+];
+
 const STATUS: &[Column] = &[
     plain("source", Kind::Text, "a source of connections, or 'cache'"),
     plain("state", Kind::Text, "what it is doing"),
@@ -221,5 +265,6 @@ const STATUS: &[Column] = &[
     plain("last_query_ms", Kind::BigInt, "milliseconds that the last query took"),
     plain("last_query_rows", Kind::BigInt, "rows that it returned"),
     plain("rows_cut", Kind::BigInt, "rows that row_limit kept from it"),
+    plain("rows_suppressed", Kind::BigInt, "rows that suppression rules kept from it"),
     plain("version", Kind::Text, "version of beacon_candidates"),
 ];

@@ -11,7 +11,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::narrowing::Narrowing;
 use super::parameters::{GroupBy, Parameters};
 use super::{QueryContext, TableError};
-use crate::beacon::Timeline;
+use crate::beacon::{Timeline, rita};
 use crate::cache::{Connection, Group, Reader, Summary, Window};
 use crate::journal::{Protocol, Scope};
 
@@ -37,6 +37,9 @@ pub(super) struct ResultGroup {
     pub(super) protocol: Protocol,
     pub(super) process_count: usize,
     pub(super) destination_count: usize,
+    /// What suppression rules look at: groups of the cache, each with the domain ids of its
+    /// connections.
+    pub(super) members: Vec<(Group, u32)>,
 }
 
 /// The latest connection, and the cache's group that it is of.
@@ -59,6 +62,9 @@ pub(super) enum Publicity {
 pub(super) struct Selection<'r> {
     reader: &'r Reader,
     window: Window,
+    /// The last day of the window, from the first to the last connection of all groups there, which
+    /// RITA's scores look at.
+    last_day: Window,
     groups: Vec<Group>,
     /// Whether a connection in the window was seen, of any group.
     saw_connection: bool,
@@ -78,9 +84,14 @@ impl<'r> Selection<'r> {
         let (names, scopes) = (FxHashMap::default(), FxHashMap::default());
         let groups = reader.groups(window)?;
         let found = groups.len();
+        let last_ms = groups.iter().map(|group| group.last_ms).max().unwrap_or(window.until_ms);
+        let first_ms = groups.iter().map(|group| group.first_ms).min().unwrap_or(window.since_ms);
+        let until_ms = last_ms.min(window.until_ms);
+        let since_ms = first_ms.max(window.since_ms).max(until_ms - rita::SPAN_MS);
         let mut selection = Selection {
             reader,
             window,
+            last_day: Window { since_ms, until_ms },
             groups,
             saw_connection: false,
             passes_some_over: false,
@@ -150,6 +161,11 @@ impl<'r> Selection<'r> {
     /// Whether there is no connection in the window at all, as far as the walk has shown.
     pub(super) fn window_is_empty(&self) -> bool {
         !self.saw_connection && !self.passes_some_over
+    }
+
+    /// The last day of the window.
+    pub(super) fn last_day(&self) -> Window {
+        self.last_day
     }
 
     /// Notes that there is a connection in the window.
@@ -247,7 +263,9 @@ impl<'r> Selection<'r> {
                         GroupBy::ProcessInstance => connection.instance,
                         _ => 0,
                     };
-                    gatherings.entry(apart).or_default().add(&connection, group, is_public);
+                    let is_of_last_day = self.last_day.contains(connection.time_ms);
+                    let gathering = gatherings.entry(apart).or_default();
+                    gathering.add(&connection, group, is_public, is_of_last_day);
                 }
             }
             self.saw_connection |= !gatherings.is_empty();
@@ -279,11 +297,19 @@ struct Gathering {
     protocols: FxHashSet<Protocol>,
     instances: FxHashSet<u32>,
     destinations: FxHashSet<u32>,
+    members: FxHashMap<(u32, u32), Group>,
 }
 
 impl Gathering {
-    fn add(&mut self, connection: &Connection, group: &Group, is_public: bool) {
-        self.timeline.push(connection.time_ms, connection.bytes_sent, connection.bytes_received);
+    fn add(
+        &mut self,
+        connection: &Connection,
+        group: &Group,
+        is_public: bool,
+        is_of_last_day: bool,
+    ) {
+        let (sent, received) = (connection.bytes_sent, connection.bytes_received);
+        self.timeline.push(connection.time_ms, sent, received, is_of_last_day);
         // Kept apart only once they differ from all.
         if is_public && self.has_other {
             self.public_times_ms.push(connection.time_ms);
@@ -300,6 +326,7 @@ impl Gathering {
         self.protocols.insert(group.protocol);
         self.instances.insert(connection.instance);
         self.destinations.insert(group.destination);
+        self.members.entry((group.id, connection.domain)).or_insert(*group);
     }
 
     fn finish(mut self) -> Option<ResultGroup> {
@@ -319,6 +346,7 @@ impl Gathering {
             protocol,
             process_count: self.instances.len(),
             destination_count: self.destinations.len(),
+            members: self.members.into_iter().map(|((_, domain), group)| (group, domain)).collect(),
         })
     }
 }

@@ -6,10 +6,12 @@
 mod beacon_candidates;
 mod beacon_connections;
 mod beacon_status;
+mod beacon_suppressions;
 mod cache_use;
 mod columns;
 mod error;
 mod grouping;
+mod judgement;
 mod narrowing;
 mod parameters;
 mod query_context;

@@ -29,6 +29,8 @@ pub enum Parameter {
     TotalEventsThreshold,
     /// `repetitive_interval`'s smallest share.
     PercentBeaconThreshold,
+    /// Whether groups that a suppression rule hides are returned.
+    IncludeSuppressed,
     /// Whether connections to the machine itself count.
     IncludeLoopback,
     /// Whether groups that no detector named are returned.
@@ -43,7 +45,7 @@ const HOUR_MS: f64 = 3_600_000.0;
 
 impl Parameter {
     /// All of them, in the order of the hidden columns.
-    pub const ALL: [Parameter; 12] = [
+    pub const ALL: [Parameter; 13] = [
         Parameter::Hours,
         Parameter::Since,
         Parameter::Until,
@@ -53,6 +55,7 @@ impl Parameter {
         Parameter::TimeDeltaThreshold,
         Parameter::TotalEventsThreshold,
         Parameter::PercentBeaconThreshold,
+        Parameter::IncludeSuppressed,
         Parameter::IncludeLoopback,
         Parameter::IncludeAll,
         Parameter::RowLimit,
@@ -70,6 +73,7 @@ impl Parameter {
             Parameter::TimeDeltaThreshold => "time_delta_threshold",
             Parameter::TotalEventsThreshold => "total_events_threshold",
             Parameter::PercentBeaconThreshold => "percent_beacon_threshold",
+            Parameter::IncludeSuppressed => "include_suppressed",
             Parameter::IncludeLoopback => "include_loopback",
             Parameter::IncludeAll => "include_all",
             Parameter::RowLimit => "row_limit",
@@ -115,6 +119,9 @@ impl Parameter {
                 "repetitive_interval: the most frequent must make up more than this, percent; \
                  default 95"
             }
+            Parameter::IncludeSuppressed => {
+                "1 to return groups that a suppression rule hides, too; default 0"
+            }
             Parameter::IncludeLoopback => "1 to count connections to the machine itself; default 0",
             Parameter::IncludeAll => "1 to return groups that no detector named, too; default 0",
             Parameter::RowLimit => "the most rows to return; default 1000",
@@ -133,7 +140,9 @@ impl Parameter {
             }
             Parameter::TotalEventsThreshold | Parameter::RowLimit => "a whole number from 0",
             Parameter::PercentBeaconThreshold => "a percentage from 0 to 100",
-            Parameter::IncludeLoopback | Parameter::IncludeAll => "0 or 1",
+            Parameter::IncludeSuppressed | Parameter::IncludeLoopback | Parameter::IncludeAll => {
+                "0 or 1"
+            }
         }
     }
 }
@@ -180,6 +189,7 @@ pub(super) struct Parameters {
     pub(super) group_by: GroupBy,
     pub(super) fixed_interval: fixed_interval::Thresholds,
     pub(super) repetitive_interval: repetitive_interval::Thresholds,
+    pub(super) include_suppressed: bool,
     pub(super) include_loopback: bool,
     pub(super) include_all: bool,
     /// `None` if not given.
@@ -221,6 +231,7 @@ impl Parameters {
                 total_events: given.count(Parameter::TotalEventsThreshold, 0)?.unwrap_or(15),
                 percent: percent.unwrap_or(95.0),
             },
+            include_suppressed: given.flag(Parameter::IncludeSuppressed)?,
             include_loopback: given.flag(Parameter::IncludeLoopback)?,
             include_all: given.flag(Parameter::IncludeAll)?,
             row_limit: given.count(Parameter::RowLimit, 0)?,
@@ -245,6 +256,7 @@ impl Parameters {
             Parameter::TimeDeltaThreshold => Value::Double(self.repetitive_interval.time_delta),
             Parameter::TotalEventsThreshold => self.repetitive_interval.total_events.into(),
             Parameter::PercentBeaconThreshold => Value::Double(self.repetitive_interval.percent),
+            Parameter::IncludeSuppressed => i64::from(self.include_suppressed).into(),
             Parameter::IncludeLoopback => i64::from(self.include_loopback).into(),
             Parameter::IncludeAll => i64::from(self.include_all).into(),
             Parameter::RowLimit => self.row_limit.unwrap_or(DEFAULT_ROW_LIMIT).into(),

@@ -7,15 +7,17 @@ use std::time::Instant;
 use super::parameters::{self, Parameter, Parameters};
 use super::{
     CacheUse, QueryContext, Row, Table, TableError, Value, beacon_candidates, beacon_connections,
-    beacon_status,
+    beacon_status, beacon_suppressions,
 };
 use crate::cache::Reader;
+use crate::suppression::Rules;
 
 /// The tables over one cache. The file is opened for each query: the writer may have moved a
 /// damaged one aside since.
 pub struct Tables {
     cache: PathBuf,
     cache_use: Arc<CacheUse>,
+    rules: Rules,
     last_query: Mutex<Option<LastQuery>>,
 }
 
@@ -23,6 +25,8 @@ pub struct Tables {
 pub(super) struct Answer {
     pub(super) rows: Vec<Row>,
     pub(super) rows_cut: u64,
+    /// And how many suppression rules hid.
+    pub(super) rows_suppressed: u64,
     /// Whether there is no connection in the window at all.
     pub(super) window_is_empty: bool,
 }
@@ -33,6 +37,7 @@ pub(super) struct LastQuery {
     pub(super) milliseconds: u64,
     pub(super) rows: u64,
     pub(super) rows_cut: u64,
+    pub(super) rows_suppressed: u64,
     /// Its own window, and those of all before it.
     windows_were_empty: bool,
 }
@@ -45,9 +50,15 @@ pub(super) struct Facts<'a> {
 }
 
 impl Tables {
-    /// The tables over the cache at `cache`.
+    /// The tables over the cache at `cache`, without suppression.
     pub fn new(cache: PathBuf) -> Tables {
-        Tables { cache, cache_use: Arc::default(), last_query: Mutex::new(None) }
+        let (cache_use, rules) = (Arc::default(), Rules::none());
+        Tables { cache, cache_use, rules, last_query: Mutex::new(None) }
+    }
+
+    /// The same with these suppression rules.
+    pub fn with_rules(self, rules: Rules) -> Tables {
+        Tables { rules, ..self }
     }
 
     /// The same, of a process that may fill the cache.
@@ -71,12 +82,12 @@ impl Tables {
         let started = Instant::now();
         let last_query = *locked(&self.last_query);
         let answer = match table {
-            Table::BeaconCandidates => {
-                self.read(|reader| beacon_candidates::generate(reader, context, now_ms))?
-            }
+            Table::BeaconCandidates => self
+                .read(|reader| beacon_candidates::generate(reader, &self.rules, context, now_ms))?,
             Table::BeaconConnections => {
                 self.read(|reader| beacon_connections::generate(reader, context, now_ms))?
             }
+            Table::BeaconSuppressions => beacon_suppressions::generate(&self.rules),
             Table::BeaconStatus => {
                 let facts = Facts { cache: &self.cache, cache_use: &self.cache_use, last_query };
                 match self.read(|reader| beacon_status::generate(reader, &facts, now_ms)) {
@@ -94,11 +105,12 @@ impl Tables {
                 answer.rows_cut,
             );
         }
-        if table != Table::BeaconStatus {
+        if matches!(table, Table::BeaconCandidates | Table::BeaconConnections) {
             *locked(&self.last_query) = Some(LastQuery {
                 milliseconds: started.elapsed().as_millis() as u64,
                 rows: answer.rows.len() as u64,
                 rows_cut: answer.rows_cut,
+                rows_suppressed: answer.rows_suppressed,
                 windows_were_empty: answer.window_is_empty
                     && last_query.is_none_or(|last| last.windows_were_empty),
             });

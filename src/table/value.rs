@@ -23,6 +23,11 @@ impl Value {
         if rounded.is_finite() { Value::Double(rounded) } else { Value::Null }
     }
 
+    /// A measured quantity, or NULL where there is none.
+    pub fn of_measure(number: Option<f64>) -> Value {
+        number.map_or(Value::Null, Value::measure)
+    }
+
     /// The text, if it is one.
     pub fn as_text(&self) -> Option<&str> {
         match self {

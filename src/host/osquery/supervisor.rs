@@ -21,6 +21,7 @@ use super::manager::{Manager, ManagerError};
 use super::stream::{connect, is_gone, open, socket_of};
 use crate::cache::Retention;
 use crate::host::config::Collection;
+use crate::suppression::Rules;
 use crate::table::{CacheUse, Table, Tables};
 
 /// The name under which osquery lists us.
@@ -51,6 +52,8 @@ pub struct Options {
     pub interval: Duration,
     /// The cache that queries read and collection fills.
     pub cache: PathBuf,
+    /// What hides known-benign timers.
+    pub rules: Rules,
     /// How much it keeps.
     pub retention: Retention,
     /// What fills it.
@@ -138,7 +141,9 @@ impl Supervisor {
         let started = jiff::Timestamp::now().as_nanosecond();
         let identity = format!("{} {started}", std::process::id());
         let cache_use = Arc::new(CacheUse::default());
-        let tables = Tables::new(options.cache.clone()).with_use(Arc::clone(&cache_use));
+        let tables = Tables::new(options.cache.clone())
+            .with_rules(options.rules.clone())
+            .with_use(Arc::clone(&cache_use));
         let extension = Extension::new(tables, options.answers_kept_for, identity.clone());
         let extension = Arc::new(extension);
         Supervisor { options, extension, identity, cache_use, registered: Arc::default() }

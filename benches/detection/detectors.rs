@@ -1,0 +1,28 @@
+//! The detectors that are compared, each as a yes or no to one group.
+
+use beacon_candidates::beacon::intervals::IntervalStatistics;
+use beacon_candidates::beacon::score::{self, THRESHOLD};
+use beacon_candidates::beacon::{fixed_interval, repetitive_interval, rita};
+
+/// Their names, in the order of [`verdicts`].
+pub const DETECTORS: [&str; 5] =
+    ["fixed_interval", "repetitive_interval", "variation < 0.3", "rita_score >= 0.7", "periodic"];
+
+const SOPHOS: fixed_interval::Thresholds =
+    fixed_interval::Thresholds { min_connections: 3, max_interval_spread: 10.0 };
+const SENTINEL: repetitive_interval::Thresholds =
+    repetitive_interval::Thresholds { time_delta: 10.0, total_events: 15, percent: 95.0 };
+
+/// What each says of connections at `times_ms` (sorted), of a data set that ends at `end_ms`.
+pub fn verdicts(times_ms: &[i64], bytes_sent: &[u64], end_ms: i64) -> [bool; DETECTORS.len()] {
+    let statistics = IntervalStatistics::of(times_ms);
+    let variation = statistics.map_or(f64::INFINITY, |s| s.coefficient_of_variation());
+    let rita = rita::scores(times_ms, bytes_sent, (end_ms - rita::SPAN_MS, end_ms));
+    [
+        fixed_interval::holds(times_ms.len(), statistics.as_ref(), &SOPHOS),
+        repetitive_interval::find(times_ms, &SENTINEL).hours > 0,
+        variation < 0.3,
+        rita.is_some_and(|scores| scores.mean >= 0.7),
+        score::rhythm(times_ms).score > THRESHOLD,
+    ]
+}

@@ -1,0 +1,130 @@
+//! Simulated traffic that is no implant's, and machine timers that only suppression tells apart.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::detectors::verdicts;
+use crate::scoreboard::Scoreboard;
+use crate::sweep::normal;
+
+const START_MS: f64 = 1.79e12;
+
+/// Scores so many groups of each kind.
+pub fn score(groups: u64, board: &mut Scoreboard) {
+    type Kind = (&'static str, fn(usize, &mut ChaCha8Rng) -> Vec<f64>);
+    const HUMAN: [Kind; 7] = [
+        ("at random (Poisson)", poisson),
+        ("browsing in bursts", browsing),
+        ("one site among many", one_site),
+        ("log-normal pauses", log_normal),
+        ("retries within seconds", retries),
+        ("retries that back off", backing_off),
+        ("a day's long-lived sockets", long_lived),
+    ];
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    for (kind, draw) in HUMAN {
+        for _ in 0..groups {
+            let connections = random.random_range(8..=200);
+            let seconds = draw(connections, &mut random);
+            // Half of all journals know whole seconds only.
+            let is_whole = random.random_bool(0.5);
+            count("ordinary traffic", kind, seconds, is_whole, board);
+        }
+    }
+    for _ in 0..groups {
+        let timer = timer(random.random_range(8..=200), &mut random);
+        count("machine timers", "updaters, agents", timer, false, board);
+    }
+}
+
+fn count(section: &str, kind: &str, seconds: Vec<f64>, is_whole: bool, board: &mut Scoreboard) {
+    let to_ms = |second: f64| {
+        let ms = (START_MS + second * 1000.0) as i64;
+        if is_whole { ms - ms % 1000 } else { ms }
+    };
+    let mut times: Vec<i64> = seconds.into_iter().map(to_ms).collect();
+    times.sort_unstable();
+    let bytes: Vec<u64> = times.iter().map(|time| 300 + time.unsigned_abs() % 5_000).collect();
+    let end = times.last().copied().unwrap_or_default();
+    board.count(section, kind, verdicts(&times, &bytes, end));
+}
+
+fn exponential(mean: f64, random: &mut ChaCha8Rng) -> f64 {
+    -random.random_range(f64::MIN_POSITIVE..1.0_f64).ln() * mean
+}
+
+fn cumulated(count: usize, mut pause: impl FnMut() -> f64) -> Vec<f64> {
+    let mut time = 0.0;
+    let mut next = || {
+        time += pause();
+        time
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+fn poisson(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let mean = [5.0, 30.0, 300.0, 3_000.0][random.random_range(0..4)];
+    cumulated(count, || exponential(mean, random))
+}
+
+/// Pages in sessions, each some connections within seconds.
+fn browsing(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let mut times = Vec::new();
+    let mut time = 0.0;
+    while times.len() < count {
+        time += exponential(1_200.0, random);
+        for _ in 0..random.random_range(1..12) {
+            for _ in 0..random.random_range(1..8) {
+                times.push(time + random.random_range(0.0..4.0));
+            }
+            time += 3.0 + exponential(40.0, random);
+        }
+    }
+    times.truncate(count);
+    times
+}
+
+/// A connection that is kept open for minutes, so that the next is opened only after.
+fn one_site(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    cumulated(count, || 180.0 + exponential(900.0, random))
+}
+
+fn log_normal(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let spread = random.random_range(0.9..2.0);
+    cumulated(count, || (4.0 + spread * normal(random)).exp())
+}
+
+fn retries(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let mut left = 0;
+    cumulated(count, || {
+        if left == 0 {
+            left = random.random_range(3..10);
+            return exponential(3_600.0, random);
+        }
+        left -= 1;
+        random.random_range(0.3..1.9)
+    })
+}
+
+fn backing_off(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let mut pause = 1.0;
+    cumulated(count, || {
+        pause *= 2.0;
+        if pause > 600.0 || random.random_bool(0.1) {
+            pause = 1.0;
+            return exponential(1_800.0, random);
+        }
+        pause * random.random_range(0.8..1.2)
+    })
+}
+
+fn long_lived(_count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let count = random.random_range(8..16);
+    (0..count).map(|_| random.random_range(0.0..86_400.0)).collect()
+}
+
+fn timer(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let period = [60.0, 300.0, 1_024.0, 1_800.0, 3_600.0][random.random_range(0..5)];
+    let jitter = random.random_range(0.0..0.1);
+    cumulated(count, || period * (1.0 + jitter * random.random_range(-1.0..1.0)))
+}

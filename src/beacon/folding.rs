@@ -1,0 +1,234 @@
+//! How far intervals gather around the multiples of one period, and how sure that is.
+//!
+//! The method is derived in docs/detection.md. It looks at intervals, never at a spectrum: a phase
+//! that drifts with every sleep blurs that within few periods.
+
+use super::intervals::quantile_of_sorted;
+use super::periodicity::MOST_PERIODS;
+
+/// How far from a multiple an interval may lie, as a share of the period and times the square
+/// root of the multiple (which sums so many independent sleeps), and up to which multiples to
+/// look: where windows are wide, those of higher multiples would cover everything.
+const WINDOWS: [Window; 7] = [
+    (0.02, &[1, 10]),
+    (0.05, &[1, 10]),
+    (0.1, &[1, 4]),
+    (0.2, &[1, 2, 3]),
+    (0.3, &[1, 2]),
+    (0.4, &[1]),
+    (0.5, &[1]),
+];
+/// The same where several agents take turns: what lies between one's check-ins is no longer its
+/// own sleep, so that only narrow windows tell.
+const WINDOWS_OF_SEVERAL: [Window; 3] = [(0.02, &[1]), (0.05, &[1]), (0.1, &[1])];
+/// The periods to try are so many quantiles of the intervals.
+const CANDIDATES: usize = 11;
+/// So much of the evidence pays for having tried all of these, in nats; and so much where several
+/// agents are assumed, which retries in a row resemble.
+const COST_OF_SEARCH: f64 = 5.5;
+const COST_OF_SEVERAL: f64 = 16.0;
+/// So much more makes the evidence 1 - 1/e, in nats.
+const EVIDENCE_SCALE: f64 = 6.0;
+/// What an interval of one more period counts less: missed check-ins are the exception.
+const MULTIPLE_WEIGHT: f64 = 0.6;
+/// What the width of the windows takes away, at a width of a whole period.
+const WIDTH_WEIGHT: f64 = 0.7;
+/// Rhythms of seconds are common within a page load, and of retries: a period of this many
+/// milliseconds counts half.
+const HALF_PERIOD_MS: f64 = 2_000.0;
+/// Fewer intervals are no rhythm.
+pub const FEWEST: usize = 4;
+/// Absences do not count against a rhythm: up to two, or this share of the intervals.
+const ABSENCES: (usize, f64) = (2, 0.05);
+
+/// A width, and the multiples up to which windows of it are laid.
+type Window = (f64, &'static [i64]);
+
+/// Intervals to fold, in milliseconds.
+pub struct Intervals {
+    /// Between a check-in and the `agents`-th after it, sorted.
+    pub sorted_ms: Vec<i64>,
+    /// How many agents are taken to check in by turns.
+    pub agents: usize,
+    /// The gap over which connections were merged.
+    pub gap_ms: i64,
+    /// The shortest period that counts.
+    pub shortest_ms: f64,
+    /// How exactly times are known.
+    pub resolution_ms: i64,
+}
+
+/// Intervals folded onto one period.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fold {
+    /// The period, in milliseconds.
+    pub period_ms: f64,
+    /// How much of what chance leaves open lies within the windows, less their width: 1 for
+    /// clockwork, 0 for connections at random.
+    pub regularity: f64,
+    /// How unlikely chance is: 0 none, towards 1 certainty.
+    pub evidence: f64,
+}
+
+impl Fold {
+    /// Regularity times evidence.
+    pub fn score(&self) -> f64 {
+        self.regularity * self.evidence
+    }
+}
+
+impl Intervals {
+    /// Their best fold, onto one of their quantiles; `None` if there are too few.
+    pub fn best_fold(&self) -> Option<Fold> {
+        let windows = if self.agents > 1 { &WINDOWS_OF_SEVERAL[..] } else { &WINDOWS[..] };
+        let mut best: Option<Fold> = None;
+        let mut tried = f64::NAN;
+        for candidate in 1..=CANDIDATES {
+            let at = candidate * self.sorted_ms.len().checked_sub(1)? / (CANDIDATES + 1);
+            let guess_ms = *self.sorted_ms.get(at)? as f64;
+            if guess_ms < self.shortest_ms || guess_ms == tried {
+                continue;
+            }
+            tried = guess_ms;
+            let each = windows.iter().flat_map(|(width, multiples)| {
+                multiples.iter().map(move |multiple| (*width, *multiple))
+            });
+            for (width, multiples) in each {
+                // Once around the guess, and once around the middle of what that gathered.
+                let Some((first, middle_ms)) = self.fold(guess_ms, width, multiples) else {
+                    continue;
+                };
+                let second = middle_ms.filter(|middle| *middle >= self.shortest_ms);
+                let second = second.and_then(|middle| self.fold(middle, width, multiples));
+                for fold in [Some(first), second.map(|(fold, _)| fold)].into_iter().flatten() {
+                    if best.is_none_or(|best| fold.score() > best.score()) {
+                        best = Some(fold);
+                    }
+                }
+            }
+        }
+        best
+    }
+
+    /// The fold onto `period_ms` with windows of this width up to this multiple, and the median
+    /// of the intervals within the first window.
+    fn fold(&self, period_ms: f64, width: f64, multiples: i64) -> Option<(Fold, Option<f64>)> {
+        let count = self.sorted_ms.len();
+        let absent = count - self.below((MOST_PERIODS as f64 + 0.5) * period_ms);
+        let forgiven = absent.min(ABSENCES.0.max((count as f64 * ABSENCES.1) as usize));
+        let judged = count - forgiven;
+        if judged < FEWEST {
+            return None;
+        }
+        let gap_ms = self.round_out(self.gap_ms as f64, 0.5);
+        let chance = Chance::of(&self.sorted_ms[..judged], gap_ms, self.agents)?;
+        let (mut within, mut expected) = (0, 0.0);
+        let (mut weighted, mut weighted_expected) = (0.0, 0.0);
+        let mut weight = 1.0;
+        let mut middle_ms = None;
+        let mut covered_ms = self.gap_ms as f64;
+        for multiple in 1..=multiples {
+            let center_ms = multiple as f64 * period_ms;
+            let reach_ms =
+                (width * (multiple as f64).sqrt() * period_ms).max(self.resolution_ms as f64);
+            let (from_ms, to_ms) = (center_ms - reach_ms, center_ms + reach_ms);
+            let from_ms = from_ms.max(covered_ms);
+            if from_ms > to_ms {
+                continue;
+            }
+            // What is only known to the second spreads over a second.
+            let (first, end) = (self.below(from_ms), self.up_to(to_ms));
+            let gathered = end.saturating_sub(first);
+            let by_chance =
+                chance.between(self.round_out(from_ms, -0.5), self.round_out(to_ms, 0.5));
+            within += gathered;
+            expected += by_chance;
+            weighted += weight * gathered as f64;
+            weighted_expected += weight * by_chance;
+            weight *= MULTIPLE_WEIGHT;
+            covered_ms = to_ms;
+            if multiple == 1 && end > first {
+                middle_ms = Some(self.sorted_ms[(first + end) / 2] as f64);
+            }
+        }
+        let within = within.min(judged) as f64;
+        let expected = expected.clamp(1e-9, 0.999);
+        let share = within / judged as f64;
+        if share <= expected {
+            return None;
+        }
+        let weighted = (weighted / judged as f64).min(1.0);
+        let weighted_expected = weighted_expected.min(0.999);
+        let excess = ((weighted - weighted_expected) / (1.0 - weighted_expected)).max(0.0);
+        let width = width.max(self.resolution_ms as f64 / period_ms).min(1.0);
+        // One interval has chosen the period, and of several agents' every one is counted again
+        // in the next.
+        let trials = (judged as f64 / self.agents as f64 - 1.0).max(0.0);
+        let cost = if self.agents > 1 { COST_OF_SEVERAL } else { COST_OF_SEARCH };
+        let nats = trials * divergence(share, expected) - cost;
+        let evidence = 1.0 - (-nats.max(0.0) / EVIDENCE_SCALE).exp();
+        let long = period_ms / (period_ms + HALF_PERIOD_MS);
+        let regularity = excess * (1.0 - WIDTH_WEIGHT * width) * long;
+        Some((Fold { period_ms, regularity, evidence }, middle_ms))
+    }
+
+    fn below(&self, ms: f64) -> usize {
+        self.sorted_ms.partition_point(|interval| (*interval as f64) < ms)
+    }
+
+    fn up_to(&self, ms: f64) -> usize {
+        self.sorted_ms.partition_point(|interval| (*interval as f64) <= ms)
+    }
+
+    /// Half a step of the resolution beyond the outermost value that a bound includes.
+    fn round_out(&self, ms: f64, steps: f64) -> f64 {
+        if self.resolution_ms <= 1 {
+            return ms;
+        }
+        let whole = ms / self.resolution_ms as f64;
+        let whole = if steps < 0.0 { whole.ceil() } else { whole.floor() };
+        (whole + steps) * self.resolution_ms as f64
+    }
+}
+
+/// Connections at random: exponential intervals (of several agents sums of so many: Erlang's
+/// distribution) with the median of those at hand, of which the merging has left none shorter than
+/// its gap.
+struct Chance {
+    gap_ms: f64,
+    mean_ms: f64,
+    agents: usize,
+}
+
+impl Chance {
+    fn of(sorted_ms: &[i64], gap_ms: f64, agents: usize) -> Option<Chance> {
+        // Erlang's median in means of one interval; from 2 on almost agents - 1/3.
+        let median = if agents == 1 { std::f64::consts::LN_2 } else { agents as f64 - 1.0 / 3.0 };
+        let median_ms = quantile_of_sorted(sorted_ms, 0.5)?;
+        let mean_ms = ((median_ms - gap_ms) / median).max(1e-3);
+        Some(Chance { gap_ms, mean_ms, agents })
+    }
+
+    /// The share of intervals from one length to another.
+    fn between(&self, from_ms: f64, to_ms: f64) -> f64 {
+        self.longer(from_ms) - self.longer(to_ms)
+    }
+
+    fn longer(&self, ms: f64) -> f64 {
+        let means = (ms - self.gap_ms).max(0.0) / self.mean_ms;
+        let (mut term, mut sum) = (1.0, 1.0);
+        for event in 1..self.agents {
+            term *= means / event as f64;
+            sum += term;
+        }
+        (-means).exp() * sum
+    }
+}
+
+/// Kullback and Leibler's divergence of a coin of this share from one of the expected, nats a
+/// throw: by Chernoff's bound, n throws of the latter look like the former with a probability of
+/// at most exp(-n times this).
+fn divergence(share: f64, expected: f64) -> f64 {
+    let term = |p: f64, q: f64| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
+    term(share, expected) + term(1.0 - share, 1.0 - expected)
+}

@@ -1,0 +1,100 @@
+//! Period, jitter and missed check-ins of a rhythm, from the intervals between check-ins.
+//!
+//! An interval of about k periods is k - 1 check-ins that were missed; one of more than ten is an
+//! absence of the host. Each interval is judged by itself, because an implant draws its sleep from
+//! its last wake-up: its phase drifts, and a lid that is closed for hours shifts it.
+
+use super::intervals::quantile;
+
+/// An interval longer than this many periods is an absence.
+pub const MOST_PERIODS: i64 = 10;
+/// Re-estimating the period settles within few rounds, or swings between two near values.
+const ROUNDS: usize = 8;
+
+/// A rhythm, as far as its intervals tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Periodicity {
+    /// The median of I/k over the intervals I of about k periods, in seconds.
+    pub period: f64,
+    /// The interquartile range of I/k over the period: 0 for clockwork, j for sleeps that are
+    /// uniform within +-j of the period.
+    pub jitter: f64,
+    /// The sum of k - 1.
+    pub missed: u64,
+}
+
+impl Periodicity {
+    /// Of `intervals_ms` in any order, around a period of about `guess_ms`; `None` without
+    /// intervals.
+    pub fn around(intervals_ms: &[i64], guess_ms: f64) -> Option<Periodicity> {
+        let mut period_ms = guess_ms;
+        let mut folded = Vec::with_capacity(intervals_ms.len());
+        let mut missed = 0;
+        for _ in 0..ROUNDS {
+            folded.clear();
+            missed = 0;
+            for interval in intervals_ms {
+                if let Some(periods) = periods(*interval, period_ms) {
+                    folded.push(*interval as f64 / periods as f64);
+                    missed += periods as u64 - 1;
+                }
+            }
+            folded.sort_unstable_by(f64::total_cmp);
+            let median_ms = quantile(&folded, 0.5)?;
+            if median_ms == period_ms {
+                break;
+            }
+            period_ms = median_ms;
+        }
+        if period_ms <= 0.0 {
+            return None;
+        }
+        let spread_ms = quantile(&folded, 0.75)? - quantile(&folded, 0.25)?;
+        Some(Periodicity { period: period_ms / 1000.0, jitter: spread_ms / period_ms, missed })
+    }
+}
+
+/// The whole number of periods nearest to an interval, from 1; `None` for an absence.
+fn periods(interval_ms: i64, period_ms: f64) -> Option<i64> {
+    if period_ms <= 0.0 {
+        return None;
+    }
+    let periods = (interval_ms as f64 / period_ms).round().max(1.0);
+    (periods <= MOST_PERIODS as f64).then_some(periods as i64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(seconds: &[i64], guess: f64) -> Periodicity {
+        let intervals: Vec<_> = seconds.iter().map(|second| second * 1000).collect();
+        Periodicity::around(&intervals, guess * 1000.0).unwrap()
+    }
+
+    #[test]
+    fn multiples_are_missed_check_ins_and_absences_are_left_out() {
+        // Once and twice two check-ins missed, and a closed lid of eight hours.
+        let found = of(&[60, 60, 120, 60, 180, 28_800, 60], 60.0);
+        assert_eq!(found, Periodicity { period: 60.0, jitter: 0.0, missed: 3 });
+    }
+
+    #[test]
+    fn a_guess_that_is_somewhat_off_is_mended() {
+        assert_eq!(of(&[100, 101, 99, 100, 200, 300, 102], 85.0).period, 100.0);
+    }
+
+    #[test]
+    fn jitter_is_the_half_width_of_a_uniform_sleep() {
+        let seconds: Vec<i64> = (0..=400).map(|index| 800 + index).collect();
+        let found = of(&seconds, 1000.0);
+        assert!((found.jitter - 0.2).abs() < 0.002, "{found:?}");
+        assert_eq!(found.missed, 0);
+    }
+
+    #[test]
+    fn nothing_comes_of_nothing() {
+        assert_eq!(Periodicity::around(&[], 1000.0), None);
+        assert_eq!(Periodicity::around(&[0, 0], 0.0), None);
+    }
+}

@@ -1,0 +1,168 @@
+//! RITA's beacon scores, so that its users can compare.
+//!
+//! The formulas are those of RITA v5 (<https://github.com/activecm/rita>, its beacon analysis), over
+//! whole seconds of at most 24 hours; ours is in `score`.
+
+/// At least so many different seconds, or there is no score.
+const FEWEST_TIMES: usize = 4;
+const BARS: usize = 24;
+/// A quartile range below this is too narrow to be skewed.
+const LEAST_QUARTILE_RANGE: f64 = 10.0;
+/// Non-empty bars that the two height classes need, and that a duration needs.
+const FEWEST_BARS_OF_TWO_HEIGHTS: usize = 11;
+const FEWEST_BARS_OF_DURATION: usize = 6;
+/// Bars of nearly the same height are one class: this share of the highest.
+const HEIGHT_CLASS: f64 = 0.05;
+const FORGIVEN_BARS: usize = 1;
+/// A run of so many bars counts as the whole day.
+const FULL_RUN: f64 = 12.0;
+
+/// The hours that RITA looks at.
+pub const SPAN_MS: i64 = 24 * 3_600_000;
+
+/// The four scores and their mean, each from 0 to 1 with 3 decimals.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scores {
+    /// How symmetric and narrow intervals are distributed.
+    pub timestamp: f64,
+    /// The same of bytes sent; `None` where the journal has none.
+    pub datasize: Option<f64>,
+    /// How much of the span the connections cover.
+    pub duration: f64,
+    /// How evenly they fill it.
+    pub histogram: f64,
+    /// The mean of those there are.
+    pub mean: f64,
+}
+
+/// Scores connections at `times_ms` (sorted) with these bytes sent. `span_ms` is that of the data
+/// set as a whole, from its first to its last connection within the 24 hours; connections outside
+/// are not looked at. `None` under four different seconds.
+pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Option<Scores> {
+    let inside = |time: &&i64| (span_ms.0..=span_ms.1).contains(*time);
+    let mut seconds: Vec<i64> =
+        times_ms.iter().filter(inside).map(|time| time.div_euclid(1000)).collect();
+    let bars = Bars::of(&seconds, span_ms);
+    seconds.dedup();
+    if seconds.len() < FEWEST_TIMES {
+        return None;
+    }
+    let mut intervals: Vec<f64> =
+        seconds.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
+    let mut sizes: Vec<f64> = bytes_sent.iter().map(|bytes| *bytes as f64).collect();
+    let timestamp = distribution_score(&mut intervals, 1.0)?;
+    let datasize = distribution_score(&mut sizes, 0.0);
+    let (duration, histogram) = (bars.duration_score(&seconds), bars.histogram_score());
+    let parts = [Some(timestamp), datasize, Some(duration), Some(histogram)];
+    let count = parts.iter().flatten().count() as f64;
+    let mean = round(parts.iter().flatten().sum::<f64>() / count);
+    Some(Scores { timestamp, datasize, duration, histogram, mean })
+}
+
+/// Half for symmetry (Bowley's skewness), half for narrowness (the median absolute deviation);
+/// with a median below 1 the latter is `without_median`.
+fn distribution_score(values: &mut [f64], without_median: f64) -> Option<f64> {
+    values.sort_unstable_by(f64::total_cmp);
+    let middle = median(values)?;
+    let half = values.len() / 2;
+    let lower = median(values.get(..half)?).unwrap_or(middle);
+    let upper = median(values.get(values.len() - half..)?).unwrap_or(middle);
+    let range = upper - lower;
+    let skewness = if range < LEAST_QUARTILE_RANGE || middle == lower || middle == upper {
+        0.0
+    } else {
+        (lower + upper - 2.0 * middle) / range
+    };
+    let mut deviations: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
+    deviations.sort_unstable_by(f64::total_cmp);
+    let deviation = median(&deviations)?;
+    let narrowness =
+        if middle < 1.0 { without_median } else { ((middle - deviation) / middle).max(0.0) };
+    Some(round((1.0 - skewness.abs() + narrowness) / 2.0))
+}
+
+/// Connections in each of 24 equal parts of the span.
+struct Bars {
+    heights: [u64; BARS],
+    span_s: (i64, i64),
+}
+
+impl Bars {
+    fn of(seconds: &[i64], (from_ms, to_ms): (i64, i64)) -> Bars {
+        let span_s = (from_ms.div_euclid(1000), to_ms.div_euclid(1000));
+        let width = ((span_s.1 - span_s.0) as f64 / BARS as f64).max(f64::MIN_POSITIVE);
+        let mut heights = [0; BARS];
+        for second in seconds {
+            let bar = ((second - span_s.0) as f64 / width) as usize;
+            heights[bar.min(BARS - 1)] += 1;
+        }
+        Bars { heights, span_s }
+    }
+
+    fn filled(&self) -> usize {
+        self.heights.iter().filter(|height| **height > 0).count()
+    }
+
+    fn histogram_score(&self) -> f64 {
+        round(self.evenness().max(self.two_heights()).clamp(0.0, 1.0))
+    }
+
+    /// One less the coefficient of variation of the bars.
+    fn evenness(&self) -> f64 {
+        let mean = self.heights.iter().sum::<u64>() as f64 / BARS as f64;
+        let square = |height: &u64| (*height as f64 - mean).powi(2);
+        let variance = self.heights.iter().map(square).sum::<f64>() / BARS as f64;
+        1.0 - variance.sqrt() / mean
+    }
+
+    /// The share of bars in the two most frequent classes of height.
+    fn two_heights(&self) -> f64 {
+        let filled = self.filled();
+        if filled < FEWEST_BARS_OF_TWO_HEIGHTS {
+            return 0.0;
+        }
+        let highest = self.heights.iter().max().copied().unwrap_or(0);
+        let width = (highest as f64 * HEIGHT_CLASS).ceil().max(1.0) as u64;
+        let filled_heights = self.heights.iter().filter(|height| **height > 0);
+        let mut classes: Vec<u64> = filled_heights.map(|height| height / width).collect();
+        classes.sort_unstable();
+        let mut counts: Vec<usize> = classes.chunk_by(|a, b| a == b).map(<[u64]>::len).collect();
+        counts.sort_unstable_by(|a, b| b.cmp(a));
+        let in_two: usize = counts.iter().take(2).sum();
+        in_two as f64 / (filled - FORGIVEN_BARS).max(1) as f64
+    }
+
+    fn duration_score(&self, seconds: &[i64]) -> f64 {
+        if self.filled() < FEWEST_BARS_OF_DURATION {
+            return 0.0;
+        }
+        let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else {
+            return 0.0;
+        };
+        let coverage = (last - first) as f64 / ((self.span_s.1 - self.span_s.0) as f64).max(1.0);
+        let run = self.longest_run() as f64 / FULL_RUN;
+        round(coverage.max(run).min(1.0))
+    }
+
+    /// Of filled bars; the last is followed by the first.
+    fn longest_run(&self) -> usize {
+        let (mut run, mut longest) = (0, 0);
+        for height in self.heights.iter().chain(&self.heights) {
+            run = if *height > 0 { run + 1 } else { 0 };
+            longest = longest.max(run);
+        }
+        longest.min(BARS)
+    }
+}
+
+fn median(sorted: &[f64]) -> Option<f64> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    match sorted.len().is_multiple_of(2) {
+        true => Some((sorted.get(sorted.len() / 2 - 1)? + upper) / 2.0),
+        false => Some(upper),
+    }
+}
+
+fn round(score: f64) -> f64 {
+    (score * 1000.0).round() / 1000.0
+}

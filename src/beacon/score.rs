@@ -1,0 +1,127 @@
+//! The score of a group's rhythm, from 0 (none) to 1 (clockwork, and plenty of it).
+//!
+//! It is derived, with its limits, in docs/detection.md; the parts are in `folding`.
+
+use super::checkins::{self, MERGE_GAP_MS};
+use super::folding::{FEWEST, Fold, Intervals};
+use super::intervals::quantile_of_sorted;
+use super::periodicity::Periodicity;
+
+/// Above this a rhythm is no chance: the detector `periodic`.
+pub const THRESHOLD: f64 = 0.33;
+/// Retries within seconds are no rhythm: a period is longer than this, in milliseconds.
+const SHORTEST_PERIOD_MS: f64 = 2_000.0;
+/// A period is at least so many merge gaps long (of the usual one, and of others), or merging
+/// would make the rhythm.
+const GAPS_A_PERIOD: (f64, f64) = (2.0, 4.0);
+/// Above this no other reading is looked for.
+const NO_DOUBT: f64 = 0.8;
+/// An implant makes this share of its check-ins.
+const ENOUGH_MADE: f64 = 2.0 / 3.0;
+/// Rhythm is judged by this many connections, the latest.
+const MOST_CONNECTIONS: usize = 20_000;
+
+/// What connections are taken for.
+#[derive(Clone, Copy)]
+struct Reading {
+    /// Connections no further apart are one check-in, in milliseconds.
+    merge_gap_ms: i64,
+    /// How many agents check in by turns.
+    agents: usize,
+}
+
+/// What is tried: check-ins merged as usual, and over the gaps that an implant leaves while it
+/// works on a task; and several agents of one process name at one C2.
+const READINGS: [Reading; 7] = [
+    Reading { merge_gap_ms: MERGE_GAP_MS, agents: 1 },
+    Reading { merge_gap_ms: 5_000, agents: 1 },
+    Reading { merge_gap_ms: 15_000, agents: 1 },
+    Reading { merge_gap_ms: 60_000, agents: 1 },
+    Reading { merge_gap_ms: 0, agents: 2 },
+    Reading { merge_gap_ms: 0, agents: 3 },
+    Reading { merge_gap_ms: 0, agents: 4 },
+];
+
+/// What is to be said of a group's rhythm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rhythm {
+    /// From 0 to 1.
+    pub score: f64,
+    /// Check-ins, merged over `merge_gap_ms`.
+    pub checkins: usize,
+    /// The gap over which connections were merged, in milliseconds.
+    pub merge_gap_ms: i64,
+    /// Period, jitter and missed check-ins; `None` under two check-ins.
+    pub periodicity: Option<Periodicity>,
+}
+
+/// The rhythm of connections at `times_ms`, which must be sorted.
+pub fn rhythm(times_ms: &[i64]) -> Rhythm {
+    let latest = &times_ms[times_ms.len().saturating_sub(MOST_CONNECTIONS)..];
+    let mut best: Option<(Fold, Reading)> = None;
+    let mut checkins = usize::MAX;
+    for reading in READINGS {
+        let merged = checkins::merge(latest, reading.merge_gap_ms);
+        // A longer gap that changes nothing has nothing to say.
+        if reading.agents == 1 && std::mem::replace(&mut checkins, merged.len()) == merged.len() {
+            continue;
+        }
+        let fold = reading.intervals(&merged, resolution_ms(latest)).best_fold();
+        if let Some(fold) = fold.filter(|fold| fold.score() > 0.0)
+            && best.is_none_or(|(best, _)| fold.score() > best.score())
+        {
+            best = Some((fold, reading));
+            if fold.score() > NO_DOUBT {
+                break;
+            }
+        }
+    }
+    let reading = best.map_or(READINGS[0], |(_, reading)| reading);
+    let merged = checkins::merge(times_ms, reading.merge_gap_ms);
+    let intervals = reading.intervals(&merged, 1).sorted_ms;
+    let guess_ms = match best {
+        Some((fold, _)) => Some(fold.period_ms),
+        None => quantile_of_sorted(&intervals, 0.5),
+    };
+    let periodicity = guess_ms.and_then(|guess_ms| Periodicity::around(&intervals, guess_ms));
+    let score = match (best, &periodicity) {
+        (Some((fold, _)), Some(periodicity)) => fold.score() * presence(&merged, periodicity),
+        _ => 0.0,
+    };
+    let merge_gap_ms = reading.merge_gap_ms;
+    Rhythm { score, checkins: merged.len(), merge_gap_ms, periodicity }
+}
+
+/// 1 where enough of the expected check-ins were made, less where most of them are missing:
+/// multiples of some short period are found in much that is none.
+fn presence(checkins: &[i64], periodicity: &Periodicity) -> f64 {
+    let made = checkins.len() as f64;
+    (made / (made + periodicity.missed as f64) / ENOUGH_MADE).min(1.0)
+}
+
+/// Whether a group of at most so many connections can have a score above 0.
+pub fn can_hold(most_connections: u64) -> bool {
+    most_connections > FEWEST as u64
+}
+
+impl Reading {
+    fn intervals(self, checkins: &[i64], resolution_ms: i64) -> Intervals {
+        let pairs = checkins.iter().zip(checkins.iter().skip(self.agents));
+        let mut sorted_ms: Vec<_> = pairs.map(|(earlier, later)| later - earlier).collect();
+        sorted_ms.sort_unstable();
+        let gaps =
+            if self.merge_gap_ms == MERGE_GAP_MS { GAPS_A_PERIOD.0 } else { GAPS_A_PERIOD.1 };
+        Intervals {
+            sorted_ms,
+            agents: self.agents,
+            gap_ms: self.merge_gap_ms,
+            shortest_ms: (gaps * self.merge_gap_ms as f64).max(SHORTEST_PERIOD_MS),
+            resolution_ms,
+        }
+    }
+}
+
+/// Many journals know whole seconds only.
+fn resolution_ms(times_ms: &[i64]) -> i64 {
+    if times_ms.iter().all(|time| time % 1000 == 0) { 1000 } else { 1 }
+}
