@@ -19,7 +19,9 @@ mod random_journal;
 mod readers;
 #[cfg(unix)]
 mod real_osquery;
+mod rhythm;
 #[cfg(unix)]
 mod soak;
 mod support;
+mod suppression;
 mod table;

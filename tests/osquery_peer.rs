@@ -50,7 +50,9 @@ fn it_registers_its_tables_with_their_columns_and_options() {
     let Some(mut scene) = Scene::set() else { return };
     let routes = scene.host.ask(&json!({"do": "routes"}));
     let tables: Vec<_> = routes["table"].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(tables, ["beacon_candidates", "beacon_connections", "beacon_status"]);
+    let expected =
+        ["beacon_candidates", "beacon_connections", "beacon_status", "beacon_suppressions"];
+    assert_eq!(tables, expected);
     for table in beacon_candidates::table::Table::ALL {
         let columns: Vec<_> = table
             .columns()

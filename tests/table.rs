@@ -51,7 +51,7 @@ fn detected_groups_are_returned_and_all_of_them_if_asked() {
     let cache = two_clocks();
     let detected = "SELECT pathname FROM beacon_candidates ORDER BY pathname";
     assert_eq!(column(&cache, detected), ["/bin/fast", "/bin/slow"]);
-    let all = "SELECT pathname FROM beacon_candidates WHERE include_all = 1";
+    let all = "SELECT pathname FROM beacon_candidates WHERE include_all = 1 ORDER BY pathname";
     assert_eq!(column(&cache, all), ["/bin/fast", "/bin/slow", "/bin/visitor"]);
 }
 
@@ -75,8 +75,9 @@ fn a_row_has_what_its_columns_say() {
     let (first, last) = (START_MS / 1000, START_MS / 1000 + 180);
     let expected = format!(
         "C:\\A.exe|42:133591680000000000|42|A.exe -x|1|1|2001:db8::1|443|tcp|c2.example|public|\
-         2001:db8::1::443|4|{first}|{last}|60.0|60.0|60.0|180.0|60.0|0.0|60|3|100.0|0|400|28|\
-         fixed_interval|pc"
+         2001:db8::1::443|4|{first}|{last}|60.0|60.0|60.0|180.0|60.0|0.0|60|3|100.0|0|\
+         4|60.0|0.0|0|1|400|28|1.0|1.0|0.0|0.0|0.5|0.0|fixed_interval||\
+         █▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁|pc"
     );
     assert_eq!(rows, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
 }
@@ -188,8 +189,9 @@ fn limit_and_order_by_are_sqlites_and_row_limit_is_ours() {
     let limited = "SELECT pathname FROM beacon_candidates WHERE include_all = 1
                    ORDER BY pathname DESC LIMIT 1 OFFSET 1";
     assert_eq!(column(&cache, limited), ["/bin/slow"]);
+    // The slower one's score is a little higher: a period of seconds is discounted.
     let cut = "SELECT pathname FROM beacon_candidates WHERE include_all = 1 AND row_limit = 2";
-    assert_eq!(column(&cache, cut), ["/bin/fast", "/bin/slow"]);
+    assert_eq!(column(&cache, cut), ["/bin/slow", "/bin/fast"]);
     let none = "SELECT pathname FROM beacon_candidates WHERE row_limit = 0";
     assert!(column(&cache, none).is_empty());
 }
@@ -275,7 +277,7 @@ fn rotating_addresses_are_one_rhythm_by_process_and_port() {
              FROM beacon_candidates WHERE group_by = 'process_port'",
         )
         .unwrap();
-    let expected = "*::443||||9|80|1|60|fixed_interval,repetitive_interval";
+    let expected = "*::443||||9|80|1|60|fixed_interval,repetitive_interval,periodic";
     assert_eq!(rows, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
 }
 

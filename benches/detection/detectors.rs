@@ -17,7 +17,7 @@ const SENTINEL: repetitive_interval::Thresholds =
 pub fn verdicts(times_ms: &[i64], bytes_sent: &[u64], end_ms: i64) -> [bool; DETECTORS.len()] {
     let statistics = IntervalStatistics::of(times_ms);
     let variation = statistics.map_or(f64::INFINITY, |s| s.coefficient_of_variation());
-    let rita = rita::scores(times_ms, bytes_sent, (end_ms - rita::SPAN_MS, end_ms));
+    let rita = rita::scores(times_ms, bytes_sent, (rita::span_begin_ms(end_ms), end_ms));
     [
         fixed_interval::holds(times_ms.len(), statistics.as_ref(), &SOPHOS),
         repetitive_interval::find(times_ms, &SENTINEL).hours > 0,

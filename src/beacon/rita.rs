@@ -5,6 +5,8 @@
 
 /// At least so many different seconds, or there is no score.
 const FEWEST_TIMES: usize = 4;
+/// Of fewer intervals or sizes there is no distribution.
+const FEWEST_VALUES: usize = 3;
 const BARS: usize = 24;
 /// A quartile range below this is too narrow to be skewed.
 const LEAST_QUARTILE_RANGE: f64 = 10.0;
@@ -17,8 +19,14 @@ const FORGIVEN_BARS: usize = 1;
 /// A run of so many bars counts as the whole day.
 const FULL_RUN: f64 = 12.0;
 
-/// The hours that RITA looks at.
-pub const SPAN_MS: i64 = 24 * 3_600_000;
+const HOUR_MS: i64 = 3_600_000;
+const SPAN_MS: i64 = 24 * HOUR_MS;
+
+/// Where the span begins that RITA looks at, of a data set that ends at `end_ms`: 24 hours before,
+/// at the full hour.
+pub fn span_begin_ms(end_ms: i64) -> i64 {
+    (end_ms - SPAN_MS).div_euclid(HOUR_MS) * HOUR_MS
+}
 
 /// The four scores and their mean, each from 0 to 1 with 3 decimals.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,8 +68,11 @@ pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Opti
 }
 
 /// Half for symmetry (Bowley's skewness), half for narrowness (the median absolute deviation);
-/// with a median below 1 the latter is `without_median`.
+/// with a median below 1 the latter is `without_median`. `None` under three values.
 fn distribution_score(values: &mut [f64], without_median: f64) -> Option<f64> {
+    if values.len() < FEWEST_VALUES {
+        return None;
+    }
     values.sort_unstable_by(f64::total_cmp);
     let middle = median(values)?;
     let half = values.len() / 2;
@@ -139,7 +150,8 @@ impl Bars {
         let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else {
             return 0.0;
         };
-        let coverage = (last - first) as f64 / ((self.span_s.1 - self.span_s.0) as f64).max(1.0);
+        let span_s = (self.span_s.1 - self.span_s.0).clamp(1, SPAN_MS / 1000);
+        let coverage = (last - first) as f64 / span_s as f64;
         let run = self.longest_run() as f64 / FULL_RUN;
         round(coverage.max(run).min(1.0))
     }
@@ -165,4 +177,58 @@ fn median(sorted: &[f64]) -> Option<f64> {
 
 fn round(score: f64) -> f64 {
     (score * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The inputs and results of RITA's own tests (analysis/beacons_test.go).
+    #[test]
+    fn ritas_own_vectors() {
+        let of_times = |intervals: &[i64]| {
+            let mut values: Vec<f64> = intervals.iter().map(|interval| *interval as f64).collect();
+            distribution_score(&mut values, 1.0)
+        };
+        assert_eq!(of_times(&[1; 9]), Some(1.0));
+        assert_eq!(of_times(&[60; 9]), Some(1.0));
+        assert_eq!(of_times(&[98, 99, 99, 100, 100, 100, 101, 101, 102]), Some(0.995));
+        assert_eq!(of_times(&[98, 300, 98, 300, 98, 300, 98, 300, 98, 300]), Some(0.746));
+        assert_eq!(of_times(&[1, 299, 25, 4975, 90, 2, 42, 500, 1500]), Some(0.083));
+        let of_sizes = |sizes: &[u32]| {
+            let mut values: Vec<f64> = sizes.iter().map(|size| f64::from(*size)).collect();
+            distribution_score(&mut values, 0.0)
+        };
+        assert_eq!(of_sizes(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), Some(0.773));
+        assert_eq!(of_sizes(&[524_885, 1, 5000, 98_654, 50, 41, 965_842, 3]), Some(0.008));
+        assert_eq!(of_sizes(&[0; 10]), Some(0.5));
+        assert_eq!(of_sizes(&[100, 200]), None);
+    }
+
+    #[test]
+    fn a_whole_day_of_clockwork_has_every_point() {
+        let minute = 60_000;
+        let times: Vec<i64> = (0..=1440).map(|index| index * minute).collect();
+        let sizes = vec![420; times.len()];
+        let found = scores(&times, &sizes, (0, SPAN_MS)).unwrap();
+        let (timestamp, datasize, mean) = (found.timestamp, found.datasize, found.mean);
+        assert_eq!((timestamp, datasize, found.duration), (1.0, Some(1.0), 1.0));
+        assert!(found.histogram > 0.99 && mean > 0.99, "{found:?}");
+        assert_eq!(scores(&times, &[], (0, SPAN_MS)).unwrap().datasize, None);
+        assert_eq!(scores(&times[..3], &[], (0, SPAN_MS)), None);
+        // Of the same second three times over there are not four different ones.
+        assert_eq!(scores(&[0, 1, 2, 3, 4000], &[], (0, SPAN_MS)), None);
+    }
+
+    #[test]
+    fn two_heights_are_as_good_as_one() {
+        // Busy every other hour: uneven, but of two heights only.
+        let mut times = Vec::new();
+        for hour in 0..24_i64 {
+            let count = if hour % 2 == 0 { 60 } else { 5 };
+            times.extend((0..count).map(|index| hour * 3_600_000 + index * 3_600_000 / count));
+        }
+        let found = scores(&times, &[], (0, SPAN_MS - 1)).unwrap();
+        assert_eq!(found.histogram, 1.0);
+    }
 }

@@ -60,7 +60,11 @@ pub fn rhythm(times_ms: &[i64]) -> Rhythm {
     let latest = &times_ms[times_ms.len().saturating_sub(MOST_CONNECTIONS)..];
     let mut best: Option<(Fold, Reading)> = None;
     let mut checkins = usize::MAX;
+    let are_retries = are_retries(latest);
     for reading in READINGS {
+        if reading.agents > 1 && are_retries {
+            break; // every other of them is no agent
+        }
         let merged = checkins::merge(latest, reading.merge_gap_ms);
         // A longer gap that changes nothing has nothing to say.
         if reading.agents == 1 && std::mem::replace(&mut checkins, merged.len()) == merged.len() {
@@ -121,7 +125,15 @@ impl Reading {
     }
 }
 
+/// Whether three of four connections follow the one before within the shortest period.
+fn are_retries(times_ms: &[i64]) -> bool {
+    let mut intervals: Vec<_> = times_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    intervals.sort_unstable();
+    quantile_of_sorted(&intervals, 0.75).is_some_and(|upper| upper <= SHORTEST_PERIOD_MS)
+}
+
 /// Many journals know whole seconds only.
 fn resolution_ms(times_ms: &[i64]) -> i64 {
-    if times_ms.iter().all(|time| time % 1000 == 0) { 1000 } else { 1 }
+    let is_whole = times_ms.windows(2).all(|pair| (pair[1] - pair[0]) % 1000 == 0);
+    if is_whole { 1000 } else { 1 }
 }

@@ -87,7 +87,7 @@ impl<'r> Selection<'r> {
         let last_ms = groups.iter().map(|group| group.last_ms).max().unwrap_or(window.until_ms);
         let first_ms = groups.iter().map(|group| group.first_ms).min().unwrap_or(window.since_ms);
         let until_ms = last_ms.min(window.until_ms);
-        let since_ms = first_ms.max(window.since_ms).max(until_ms - rita::SPAN_MS);
+        let since_ms = first_ms.max(window.since_ms).max(rita::span_begin_ms(until_ms));
         let mut selection = Selection {
             reader,
             window,
