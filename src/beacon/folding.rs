@@ -21,6 +21,11 @@ const WINDOWS: [Window; 7] = [
 /// The same where several agents take turns: what lies between one's check-ins is no longer its
 /// own sleep, so that only narrow windows tell.
 const WINDOWS_OF_SEVERAL: [Window; 3] = [(0.02, &[1]), (0.05, &[1]), (0.1, &[1])];
+/// A first look at few periods and windows: where not even these gather more than chance would, by
+/// so many nats, the rest is spared. Most traffic ends here.
+const FIRST_LOOK: [(f64, i64); 4] = [(0.05, 10), (0.1, 4), (0.3, 2), (0.5, 1)];
+const FIRST_CANDIDATES: [usize; 5] = [2, 4, 6, 8, 10];
+const PROMISING: f64 = 2.0;
 /// The periods to try are so many quantiles of the intervals.
 const CANDIDATES: usize = 11;
 /// So much of the evidence pays for having tried all of these, in nats; and so much where several
@@ -68,6 +73,8 @@ pub struct Fold {
     pub regularity: f64,
     /// How unlikely chance is: 0 none, towards 1 certainty.
     pub evidence: f64,
+    /// The same before what the search costs, in nats.
+    pub nats: f64,
 }
 
 impl Fold {
@@ -80,15 +87,16 @@ impl Fold {
 impl Intervals {
     /// Their best fold, onto one of their quantiles; `None` if there are too few.
     pub fn best_fold(&self) -> Option<Fold> {
+        if !self.is_promising() {
+            return None;
+        }
         let windows = if self.agents > 1 { &WINDOWS_OF_SEVERAL[..] } else { &WINDOWS[..] };
         let mut best: Option<Fold> = None;
         let mut tried = f64::NAN;
         for candidate in 1..=CANDIDATES {
-            let at = candidate * self.sorted_ms.len().checked_sub(1)? / (CANDIDATES + 1);
-            let guess_ms = *self.sorted_ms.get(at)? as f64;
-            if guess_ms < self.shortest_ms || guess_ms == tried {
+            let Some(guess_ms) = self.candidate(candidate).filter(|guess| *guess != tried) else {
                 continue;
-            }
+            };
             tried = guess_ms;
             let each = windows.iter().flat_map(|(width, multiples)| {
                 multiples.iter().map(move |multiple| (*width, *multiple))
@@ -108,6 +116,22 @@ impl Intervals {
             }
         }
         best
+    }
+
+    /// One of the periods to try, if it is long enough.
+    fn candidate(&self, number: usize) -> Option<f64> {
+        let at = number * self.sorted_ms.len().checked_sub(1)? / (CANDIDATES + 1);
+        Some(*self.sorted_ms.get(at)? as f64).filter(|guess| *guess >= self.shortest_ms)
+    }
+
+    fn is_promising(&self) -> bool {
+        let mut guesses = FIRST_CANDIDATES.iter().filter_map(|number| self.candidate(*number));
+        guesses.any(|guess_ms| {
+            FIRST_LOOK.iter().any(|(width, multiples)| {
+                let fold = self.fold(guess_ms, *width, *multiples);
+                fold.is_some_and(|(fold, _)| fold.nats > PROMISING)
+            })
+        })
     }
 
     /// The fold onto `period_ms` with windows of this width up to this multiple, and the median
@@ -165,11 +189,11 @@ impl Intervals {
         // in the next.
         let trials = (judged as f64 / self.agents as f64 - 1.0).max(0.0);
         let cost = if self.agents > 1 { COST_OF_SEVERAL } else { COST_OF_SEARCH };
-        let nats = trials * divergence(share, expected) - cost;
-        let evidence = 1.0 - (-nats.max(0.0) / EVIDENCE_SCALE).exp();
+        let nats = trials * divergence(share, expected);
+        let evidence = 1.0 - (-(nats - cost).max(0.0) / EVIDENCE_SCALE).exp();
         let long = period_ms / (period_ms + HALF_PERIOD_MS);
         let regularity = excess * (1.0 - WIDTH_WEIGHT * width) * long;
-        Some((Fold { period_ms, regularity, evidence }, middle_ms))
+        Some((Fold { period_ms, regularity, evidence, nats }, middle_ms))
     }
 
     fn below(&self, ms: f64) -> usize {
