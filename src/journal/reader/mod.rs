@@ -35,7 +35,7 @@ pub struct Summary {
 }
 
 /// Why a journal could not be read at all, or not to its end. Single bad lines are no error:
-/// they are [`Rejection`]s.
+/// they are [`crate::journal::Rejection`]s.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError<E> {
     /// The file could not be opened or read.
