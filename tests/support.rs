@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use beacon_candidates::cache::{PassCounts, PassOutcome, Reader, Retention, Writer};
+use beacon_candidates::cache::{Pass, PassCounts, PassOutcome, Reader, Retention, Writer};
 use beacon_candidates::host::embedded;
+use beacon_candidates::journal::Rejection;
 use beacon_candidates::journal::reader::{self, Source, Summary};
-use beacon_candidates::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
 use beacon_candidates::table::Tables;
 use tempfile::TempDir;
 
@@ -21,27 +21,6 @@ pub struct Imported {
     pub summary: Summary,
     pub counts: PassCounts,
     pub rejections: Vec<Rejection>,
-}
-
-struct Pass<'w> {
-    writer: &'w mut Writer,
-    rejections: Vec<Rejection>,
-}
-
-impl JournalSink for Pass<'_> {
-    type Error = beacon_candidates::cache::CacheError;
-
-    fn connection(&mut self, event: &ConnectionEvent<'_>) -> Result<(), Self::Error> {
-        self.writer.connection(event)
-    }
-
-    fn process(&mut self, event: &ProcessEvent<'_>) -> Result<(), Self::Error> {
-        self.writer.process(event)
-    }
-
-    fn rejected(&mut self, rejection: Rejection) {
-        self.rejections.push(rejection);
-    }
 }
 
 impl TestCache {
@@ -94,10 +73,11 @@ impl TestCache {
 
 /// Hands a journal's events to the writer, and nothing more: what a killed import does.
 pub fn hand_over(writer: &mut Writer, journal: Vec<u8>) -> (Summary, Vec<Rejection>) {
-    let mut pass = Pass { writer, rejections: Vec::new() };
+    let mut rejections = Vec::new();
+    let mut pass = Pass::new(writer, |rejection| rejections.push(rejection));
     let source = Source::from_reader("the journal", std::io::Cursor::new(journal)).unwrap();
     let summary = reader::read(source, None, &mut pass).unwrap();
-    (summary, pass.rejections)
+    (summary, rejections)
 }
 
 pub fn import_into(writer: &mut Writer, journal: Vec<u8>) -> Imported {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
-use beacon_candidates::cache::{CacheError, PassCounts, PassOutcome, Retention, Writer};
+use beacon_candidates::cache::{CacheError, Pass, PassCounts, PassOutcome, Retention, Writer};
+use beacon_candidates::journal::Rejection;
 use beacon_candidates::journal::reader::{self, Family, ReadError, Source, Summary};
-use beacon_candidates::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -120,26 +120,30 @@ pub fn import_file(
     let watch = |raw: Box<dyn Read>| -> Box<dyn Read> { Box::new(progress.wrap_read(raw)) };
     let source =
         Source::open(file, watch).map_err(|source| ReadError::Io { name: name.clone(), source })?;
-    let mut pass =
-        Pass { writer, name, progress, verbose, rejected: 0, last_rejection: String::new() };
+    let (mut rejected, mut last_error) = (0, String::new());
+    let mut pass = Pass::new(writer, |rejection: Rejection| {
+        rejected += 1;
+        last_error = format!("{name}:{}: {}", rejection.line, rejection.reason);
+        if verbose || rejected <= SHOWN_REJECTIONS {
+            progress.suspend(|| complain(&last_error));
+        }
+    });
     let summary = reader::read(source, family, &mut pass);
-    pass.progress.finish_and_clear();
+    progress.finish_and_clear();
     let summary = match summary {
         Ok(summary) => summary,
         Err(error @ ReadError::Sink(_)) => return Err(error),
         Err(error) => {
-            pass.writer.abandon_pass().map_err(ReadError::Sink)?;
+            writer.abandon_pass().map_err(ReadError::Sink)?;
             return Err(error);
         }
     };
-    if pass.rejected > SHOWN_REJECTIONS && !verbose {
-        let more = pass.rejected - SHOWN_REJECTIONS;
-        let name = &pass.name;
+    if rejected > SHOWN_REJECTIONS && !verbose {
+        let more = rejected - SHOWN_REJECTIONS;
         complain(format_args!("{name}: {more} more lines rejected; --verbose shows them all"));
     }
-    let mut last_error = pass.last_rejection;
     if let Some(reason) = &summary.truncated {
-        last_error = format!("{}: ends early ({reason}); what came before is kept", pass.name);
+        last_error = format!("{name}: ends early ({reason}); what came before is kept");
         complain(&last_error);
     }
     let outcome = PassOutcome {
@@ -150,8 +154,8 @@ pub fn import_file(
         last_error: &last_error,
         cursor_s: None,
     };
-    let counts = pass.writer.end_pass(&outcome).map_err(ReadError::Sink)?;
-    Ok(Report { name: pass.name, summary, counts })
+    let counts = writer.end_pass(&outcome).map_err(ReadError::Sink)?;
+    Ok(Report { name, summary, counts })
 }
 
 /// Shows nothing where standard error is no terminal.
@@ -169,36 +173,6 @@ fn progress_bar(file: &Path) -> ProgressBar {
     }
     bar.set_message(file.display().to_string());
     bar
-}
-
-/// One file on its way into the cache.
-struct Pass<'w> {
-    writer: &'w mut Writer,
-    name: String,
-    progress: ProgressBar,
-    verbose: bool,
-    rejected: u64,
-    last_rejection: String,
-}
-
-impl JournalSink for Pass<'_> {
-    type Error = CacheError;
-
-    fn connection(&mut self, event: &ConnectionEvent<'_>) -> Result<(), CacheError> {
-        self.writer.connection(event)
-    }
-
-    fn process(&mut self, event: &ProcessEvent<'_>) -> Result<(), CacheError> {
-        self.writer.process(event)
-    }
-
-    fn rejected(&mut self, rejection: Rejection) {
-        self.rejected += 1;
-        self.last_rejection = format!("{}:{}: {}", self.name, rejection.line, rejection.reason);
-        if self.verbose || self.rejected <= SHOWN_REJECTIONS {
-            self.progress.suspend(|| complain(&self.last_rejection));
-        }
-    }
 }
 
 /// What became of a file.

@@ -5,28 +5,21 @@
 //! collectors' affair.
 
 use std::convert::Infallible;
-use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::manager::{Manager, ManagerError};
+use super::polling::{Osquery, Polling};
 use super::slices::{Reach, Slices};
-use super::stream::open;
 use super::supervisor::Options;
-use crate::cache::{CacheError, PassOutcome, Retention, Writer};
+use crate::cache::{CacheError, Retention, Writer};
 use crate::host::config::{Collection, CollectionSource};
-use crate::journal::collector::{
-    self, Choice, CollectError, Collector, Host, HostError, Row, SqlSource,
-};
-use crate::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
+use crate::journal::collector::{self, Choice, Collector, HostError, SqlSource};
 use crate::table::CacheUse;
 
 /// What other writers are told of us.
 const ROLE: &str = "an extension of osquery";
-/// Between two parts of an answer; osquery may have to read much before the first.
-const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How far a first poll of events looks back at least, seconds.
 const LEAST_LOOKBACK_S: i64 = 3600;
 /// Between two slices while catching up, so that both sides stay within their share of a core.
@@ -57,7 +50,7 @@ pub(super) struct Collecting {
 
 /// Why collection pauses.
 #[derive(Debug, thiserror::Error)]
-enum Stopped {
+pub(super) enum Stopped {
     #[error("{0}")]
     NothingRecords(&'static str),
     #[error("another source may record by now")]
@@ -146,7 +139,7 @@ impl Collecting {
                 removed_expired = Instant::now();
             }
             let mut pause = interval;
-            match self.poll(&mut polling, slices, reach, now_ms) {
+            match polling.poll(&self.socket, slices, reach, now_ms) {
                 Ok(is_up_to_date) => {
                     *next_pause = FIRST_PAUSE;
                     if std::mem::take(&mut failures) > 0 {
@@ -207,7 +200,7 @@ impl Collecting {
             let collector = Some(Collector::Sql(sql));
             return Ok(Choice { collector, remark: "", events_expiry_s: None });
         }
-        Ok(collector::choose(source, &mut self.osquery()?)?)
+        Ok(collector::choose(source, &mut Osquery::connect(&self.socket)?)?)
     }
 
     /// Between two polls: often enough that osquery has not forgotten what was between them.
@@ -238,131 +231,4 @@ impl Collecting {
             log::debug!("{error}");
         }
     }
-
-    fn osquery(&self) -> Result<Osquery, HostError> {
-        let manager = open(&self.socket, QUERY_TIMEOUT).map_err(host_error)?;
-        Ok(Osquery(manager))
-    }
-
-    /// Collects the next slice; gives whether it reached up to now.
-    fn poll(
-        &self,
-        polling: &mut Polling,
-        slices: &mut Slices,
-        reach: Reach,
-        now_ms: i64,
-    ) -> Result<bool, Stopped> {
-        let Polling { writer, collector, remark, warning } = polling;
-        let cursor = writer.cursor()?;
-        let now_s = now_ms.div_euclid(1000);
-        let slice = slices.next(collector, cursor.as_ref(), reach, now_s);
-        let mut osquery = self.osquery()?;
-        let mut pass = Pass { writer, last_rejection: String::new() };
-        let collected = collector.collect(slice, &mut osquery, &mut pass);
-        let last_error = pass.last_rejection;
-        let delivered = match collected {
-            Ok(delivered) => delivered,
-            Err(CollectError::Host(error)) => {
-                writer.abandon_pass()?;
-                return Err(error.into());
-            }
-            Err(CollectError::Sink(error)) => return Err(error.into()),
-        };
-        if delivered.connections > 0 {
-            remark.clear();
-        }
-        let mut state = if slice.reaches_now { "collecting" } else { "catching up" }.to_owned();
-        for said in [remark, warning].into_iter().filter(|said| !said.is_empty()) {
-            state = format!("{state}; {said}");
-        }
-        let counts = writer.end_pass(&PassOutcome {
-            source: collector.name(),
-            state: &state,
-            now_ms,
-            rejected: delivered.rejected,
-            last_error: &last_error,
-            // The second of now is not over yet.
-            cursor_s: Some(slice.to_s.min(now_s)),
-        })?;
-        log::debug!(
-            "{}: {} connections of {} to {}, {} new",
-            collector.name(),
-            delivered.connections,
-            slice.from_s,
-            slice.to_s,
-            counts.added
-        );
-        slices.held(delivered.connections);
-        Ok(slice.reaches_now)
-    }
-}
-
-/// A collector at work.
-struct Polling {
-    writer: Writer,
-    collector: Collector,
-    /// What speaks against the collector, until it delivers; '' if nothing does.
-    remark: String,
-    /// What is to be known of it besides.
-    warning: String,
-}
-
-impl Polling {
-    /// What is said of the last resort holds whatever it delivers.
-    fn new(writer: Writer, collector: Collector, said: &str) -> Polling {
-        let (mut remark, mut warning) = (said.to_owned(), String::new());
-        if collector.sees_only_the_present() {
-            std::mem::swap(&mut remark, &mut warning);
-        }
-        Polling { writer, collector, remark, warning }
-    }
-
-    /// Notes a failed poll for `beacon_status`.
-    fn has_failed(&mut self, error: &HostError, now_ms: i64) -> Result<(), CacheError> {
-        let outcome = PassOutcome {
-            source: self.collector.name(),
-            state: "failing",
-            now_ms,
-            rejected: 0,
-            last_error: &error.0,
-            cursor_s: None,
-        };
-        self.writer.end_pass(&outcome).map(drop)
-    }
-}
-
-/// One slice on its way into the cache.
-struct Pass<'w> {
-    writer: &'w mut Writer,
-    last_rejection: String,
-}
-
-impl JournalSink for Pass<'_> {
-    type Error = CacheError;
-
-    fn connection(&mut self, event: &ConnectionEvent<'_>) -> Result<(), CacheError> {
-        self.writer.connection(event)
-    }
-
-    fn process(&mut self, event: &ProcessEvent<'_>) -> Result<(), CacheError> {
-        self.writer.process(event)
-    }
-
-    fn rejected(&mut self, rejection: Rejection) {
-        self.last_rejection = format!("a row was rejected: {}", rejection.reason);
-        log::debug!("row {} rejected: {}", rejection.line, rejection.reason);
-    }
-}
-
-/// osquery, on one connection.
-struct Osquery(Manager<UnixStream>);
-
-impl Host for Osquery {
-    fn query(&mut self, sql: &str, on_row: &mut dyn FnMut(&Row)) -> Result<(), HostError> {
-        self.0.query(sql, on_row).map_err(host_error)
-    }
-}
-
-fn host_error(error: ManagerError) -> HostError {
-    HostError(error.to_string())
 }

@@ -8,6 +8,7 @@ mod answers;
 mod collection;
 mod extension;
 mod manager;
+mod polling;
 mod slices;
 mod stream;
 mod supervisor;
