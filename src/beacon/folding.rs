@@ -21,11 +21,11 @@ const WINDOWS: [Window; 7] = [
 /// The same where several agents take turns: what lies between one's check-ins is no longer its
 /// own sleep, so that only narrow windows tell.
 const WINDOWS_OF_SEVERAL: [Window; 3] = [(0.02, &[1]), (0.05, &[1]), (0.1, &[1])];
-/// A first look at few periods and windows: where not even these gather more than chance would, by
-/// so many nats, the rest is spared. Most traffic ends here.
-const FIRST_LOOK: [(f64, i64); 4] = [(0.05, 10), (0.1, 4), (0.3, 2), (0.5, 1)];
+/// A first look at few periods and windows: where none of these gives this share of the evidence
+/// that the search costs, the rest is spared. Most traffic ends here.
+const PROMISING: f64 = 0.7;
+const FIRST_LOOK: [Window; 4] = [(0.05, &[10]), (0.1, &[4]), (0.3, &[2]), (0.5, &[1])];
 const FIRST_CANDIDATES: [usize; 5] = [2, 4, 6, 8, 10];
-const PROMISING: f64 = 2.0;
 /// The periods to try are so many quantiles of the intervals.
 const CANDIDATES: usize = 11;
 /// So much of the evidence pays for having tried all of these, in nats; and so much where several
@@ -125,13 +125,19 @@ impl Intervals {
     }
 
     fn is_promising(&self) -> bool {
+        let windows = if self.agents > 1 { &WINDOWS_OF_SEVERAL[1..] } else { &FIRST_LOOK[..] };
+        let promising = PROMISING * self.cost_of_search();
         let mut guesses = FIRST_CANDIDATES.iter().filter_map(|number| self.candidate(*number));
         guesses.any(|guess_ms| {
-            FIRST_LOOK.iter().any(|(width, multiples)| {
-                let fold = self.fold(guess_ms, *width, *multiples);
-                fold.is_some_and(|(fold, _)| fold.nats > PROMISING)
+            windows.iter().any(|(width, multiples)| {
+                let fold = self.fold(guess_ms, *width, multiples[0]);
+                fold.is_some_and(|(fold, _)| fold.nats > promising)
             })
         })
+    }
+
+    fn cost_of_search(&self) -> f64 {
+        if self.agents > 1 { COST_OF_SEVERAL } else { COST_OF_SEARCH }
     }
 
     /// The fold onto `period_ms` with windows of this width up to this multiple, and the median
@@ -188,9 +194,8 @@ impl Intervals {
         // One interval has chosen the period, and of several agents' every one is counted again
         // in the next.
         let trials = (judged as f64 / self.agents as f64 - 1.0).max(0.0);
-        let cost = if self.agents > 1 { COST_OF_SEVERAL } else { COST_OF_SEARCH };
         let nats = trials * divergence(share, expected);
-        let evidence = 1.0 - (-(nats - cost).max(0.0) / EVIDENCE_SCALE).exp();
+        let evidence = 1.0 - (-(nats - self.cost_of_search()).max(0.0) / EVIDENCE_SCALE).exp();
         let long = period_ms / (period_ms + HALF_PERIOD_MS);
         let regularity = excess * (1.0 - WIDTH_WEIGHT * width) * long;
         Some((Fold { period_ms, regularity, evidence, nats }, middle_ms))
