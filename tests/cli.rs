@@ -116,7 +116,7 @@ fn every_statement_in_readme_runs_over_the_sample() {
 #[test]
 fn every_statement_for_hunters_runs_over_the_sample() {
     const OSQUERYS: &str = "CREATE TABLE processes (pid, parent, name, path, cmdline, on_disk);
-        CREATE TABLE hash (path, sha256); CREATE TABLE authenticode (path, result, subject_name);";
+        CREATE TABLE hash (path, sha256); CREATE TABLE listening_ports (pid, port, address);";
     let statements = statements(include_str!("../docs/hunting.md"));
     assert!(statements.len() >= 8, "{statements:?}");
     for statement in statements {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use beacon_candidates::host::embedded;
-use beacon_candidates::suppression::Rules;
+use beacon_candidates::journal::Protocol;
+use beacon_candidates::suppression::{Member, Rules};
 use beacon_candidates::table::Tables;
 
 use crate::support::{TestCache, text};
@@ -28,8 +29,11 @@ fn cache(journals: &[String]) -> TestCache {
 }
 
 fn query(cache: &TestCache, sql: &str) -> Vec<String> {
-    let tables = Tables::new(cache.path()).with_rules(Rules::built_in().unwrap());
-    let tables = Arc::new(tables);
+    query_with(Rules::built_in().unwrap(), cache, sql)
+}
+
+fn query_with(rules: Rules, cache: &TestCache, sql: &str) -> Vec<String> {
+    let tables = Arc::new(Tables::new(cache.path()).with_rules(rules));
     let connection = embedded::open(&tables, NOW_MS).unwrap();
     let mut statement = connection.prepare(sql).unwrap();
     let columns = statement.column_count();
@@ -96,10 +100,35 @@ fn one_domain_that_no_rule_knows_leaves_the_group_visible() {
     let head = "time,pathname,pid,destination,destinationport,domain\n".to_owned();
     let known = "download.windowsupdate.com";
     cache.import((0..20).fold(head.clone(), |journal, minute| journal + &line(minute, known)));
+    let own = "[[rule]]\nname = 'update'\nclass = 'updater'\nreason = ''\n\
+               pathname = ['C:\\Windows\\System32\\svchost.exe']\ndomain = ['*.windowsupdate.com']";
+    let rules = || Rules::none().with(own, "own.toml").unwrap();
     let sql = "SELECT suppressed_by FROM beacon_candidates";
-    assert_eq!(query(&cache, sql), [""; 0]);
+    assert_eq!(query_with(rules(), &cache, sql), [""; 0]);
     cache.import(head + &line(7, "c2.example"));
-    assert_eq!(query(&cache, sql), [""]);
+    assert_eq!(query_with(rules(), &cache, sql), [""]);
+}
+
+/// Each of these was hidden by a rule that trusted a whole folder, a drive, an address or a port.
+#[test]
+fn what_anybody_can_run_or_reach_is_not_hidden_by_default() {
+    let rules = Rules::built_in().unwrap();
+    for (pathname, destination, port, domain) in [
+        ("C:\\Users\\Public\\imp.exe", "168.63.129.16", 53, ""),
+        ("/opt/datadog-agent/embedded/bin/python3", "198.51.100.5", 443, ""),
+        ("/opt/puppetlabs/puppet/bin/ruby", "198.51.100.5", 8140, ""),
+        ("/opt/chef/embedded/bin/ruby", "198.51.100.5", 4444, ""),
+        ("C:\\Program Files\\Splunk\\bin\\python3.exe", "198.51.100.5", 4444, ""),
+        ("/usr/lib/apt/methods/http", "198.51.100.5", 4444, ""),
+        ("E:\\Program Files\\Veeam\\imp.exe", "198.51.100.5", 443, ""),
+        ("C:\\Windows\\CCM\\Logs\\imp.exe", "198.51.100.5", 443, ""),
+        ("C:\\Windows\\System32\\svchost.exe", "198.51.100.5", 443, "e.delivery.mp.microsoft.com"),
+        ("/usr/sbin/chronyd", "198.51.100.5", 123, ""),
+    ] {
+        let protocol = Protocol::Tcp;
+        let member = Member { pathname, destination, domain, port, protocol };
+        assert!(rules.find(&member).is_none(), "{member:?}");
+    }
 }
 
 #[test]
@@ -118,6 +147,6 @@ fn the_rules_are_listed() {
     ];
     assert_eq!(query(&cache, classes), expected);
     let time = "SELECT conditions FROM beacon_suppressions WHERE name = 'windows-time'";
-    let conditions = "pathname = ?:\\Windows\\System32\\svchost.exe; port = 123; protocol = udp";
+    let conditions = "pathname = C:\\Windows\\System32\\svchost.exe; port = 123; protocol = udp";
     assert_eq!(query(&cache, time), [conditions]);
 }

@@ -31,6 +31,18 @@ pub fn score(groups: u64, board: &mut Scoreboard) {
             count("ordinary traffic", kind, seconds, is_whole, board);
         }
     }
+    const RHYTHMIC: [Kind; 3] = [
+        ("kept open 60 s, then reused within 30 s", reused_soon),
+        ("log-normal pauses, spread 0.5", narrow_log_normal),
+        ("video segments", video),
+    ];
+    for (kind, draw) in RHYTHMIC {
+        for _ in 0..groups {
+            let connections = random.random_range(8..=200);
+            let seconds = draw(connections, &mut random);
+            count("rhythms without a timer", kind, seconds, false, board);
+        }
+    }
     for _ in 0..groups {
         let timer = timer(random.random_range(8..=200), &mut random);
         count("machine timers", "updaters, agents", timer, false, board);
@@ -92,6 +104,19 @@ fn one_site(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
 fn log_normal(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let spread = random.random_range(0.9..2.0);
     cumulated(count, || (4.0 + spread * normal(random)).exp())
+}
+
+/// A person who stays: the connection times out after a minute, and the next click opens another.
+fn reused_soon(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    cumulated(count, || 60.0 + exponential(30.0, random))
+}
+
+fn narrow_log_normal(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    cumulated(count, || (4.0 + 0.5 * normal(random)).exp())
+}
+
+fn video(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    cumulated(count, || (10.0 + 4.0 * normal(random)).max(1.0))
 }
 
 fn retries(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {

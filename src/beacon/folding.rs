@@ -38,9 +38,11 @@ const EVIDENCE_SCALE: f64 = 6.0;
 const MULTIPLE_WEIGHT: f64 = 0.6;
 /// What the width of the windows takes away, at a width of a whole period.
 const WIDTH_WEIGHT: f64 = 0.7;
+/// Multiples explain much; a fold that does without is preferred unless this much worse.
+const PARSIMONY: f64 = 0.9;
 /// Rhythms of seconds are common within a page load, and of retries: a period of this many
 /// milliseconds counts half.
-const HALF_PERIOD_MS: f64 = 2_000.0;
+const HALF_PERIOD_MS: f64 = 1_500.0;
 /// Fewer intervals are no rhythm.
 pub const FEWEST: usize = 4;
 /// Absences do not count against a rhythm: up to two, or this share of the intervals.
@@ -68,6 +70,8 @@ pub struct Intervals {
 pub struct Fold {
     /// The period, in milliseconds.
     pub period_ms: f64,
+    /// Up to which multiples of it intervals were looked for.
+    pub multiples: i64,
     /// How much of what chance leaves open lies within the windows, less their width: 1 for
     /// clockwork, 0 for connections at random.
     pub regularity: f64,
@@ -109,7 +113,10 @@ impl Intervals {
                 let second = middle_ms.filter(|middle| *middle >= self.shortest_ms);
                 let second = second.and_then(|middle| self.fold(middle, width, multiples));
                 for fold in [Some(first), second.map(|(fold, _)| fold)].into_iter().flatten() {
-                    if best.is_none_or(|best| fold.score() > best.score()) {
+                    let rank = |fold: &Fold| {
+                        fold.score() * if fold.multiples > 1 { PARSIMONY } else { 1.0 }
+                    };
+                    if best.as_ref().is_none_or(|best| rank(&fold) > rank(best)) {
                         best = Some(fold);
                     }
                 }
@@ -136,6 +143,11 @@ impl Intervals {
         })
     }
 
+    /// How far a time may be from what the journal says.
+    fn half_step_ms(&self) -> f64 {
+        if self.resolution_ms > 1 { self.resolution_ms as f64 / 2.0 } else { 0.0 }
+    }
+
     fn cost_of_search(&self) -> f64 {
         if self.agents > 1 { COST_OF_SEVERAL } else { COST_OF_SEARCH }
     }
@@ -159,8 +171,7 @@ impl Intervals {
         let mut covered_ms = self.gap_ms as f64;
         for multiple in 1..=multiples {
             let center_ms = multiple as f64 * period_ms;
-            let reach_ms =
-                (width * (multiple as f64).sqrt() * period_ms).max(self.resolution_ms as f64);
+            let reach_ms = (width * (multiple as f64).sqrt() * period_ms).max(self.half_step_ms());
             let (from_ms, to_ms) = (center_ms - reach_ms, center_ms + reach_ms);
             let from_ms = from_ms.max(covered_ms);
             if from_ms > to_ms {
@@ -190,7 +201,7 @@ impl Intervals {
         let weighted = (weighted / judged as f64).min(1.0);
         let weighted_expected = weighted_expected.min(0.999);
         let excess = ((weighted - weighted_expected) / (1.0 - weighted_expected)).max(0.0);
-        let width = width.max(self.resolution_ms as f64 / period_ms).min(1.0);
+        let width = width.max(self.half_step_ms() / period_ms).min(1.0);
         // One interval has chosen the period, and of several agents' every one is counted again
         // in the next.
         let trials = (judged as f64 / self.agents as f64 - 1.0).max(0.0);
@@ -198,7 +209,7 @@ impl Intervals {
         let evidence = 1.0 - (-(nats - self.cost_of_search()).max(0.0) / EVIDENCE_SCALE).exp();
         let long = period_ms / (period_ms + HALF_PERIOD_MS);
         let regularity = excess * (1.0 - WIDTH_WEIGHT * width) * long;
-        Some((Fold { period_ms, regularity, evidence, nats }, middle_ms))
+        Some((Fold { period_ms, multiples, regularity, evidence, nats }, middle_ms))
     }
 
     fn below(&self, ms: f64) -> usize {

@@ -8,8 +8,9 @@ use super::intervals::quantile;
 
 /// An interval longer than this many periods is an absence.
 pub const MOST_PERIODS: i64 = 10;
-/// Re-estimating the period settles within few rounds, or swings between two near values.
-const ROUNDS: usize = 8;
+/// So often the period is estimated anew. More often a wide jitter would lead astray: what is
+/// longer than one and a half periods counts half, which makes the next period shorter still.
+const ROUNDS: usize = 2;
 
 /// A rhythm, as far as its intervals tell.
 #[derive(Clone, Copy, Debug, PartialEq)]

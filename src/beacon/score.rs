@@ -13,13 +13,15 @@ pub const THRESHOLD: f64 = 0.33;
 const SHORTEST_PERIOD_MS: f64 = 2_000.0;
 /// A period is at least so many merge gaps long (of the usual one, and of others), or merging
 /// would make the rhythm.
-const GAPS_A_PERIOD: (f64, f64) = (2.0, 4.0);
-/// Above this no other reading is looked for.
-const NO_DOUBT: f64 = 0.8;
+const GAPS_A_PERIOD: (f64, f64) = (2.0, 3.0);
+/// With such a score one agent explains the rhythm; with less, several have to do so much better.
+const GOOD_ENOUGH: f64 = 0.6;
+const HANDICAP: f64 = 0.7;
 /// An implant makes this share of its check-ins.
 const ENOUGH_MADE: f64 = 2.0 / 3.0;
-/// Rhythm is judged by this many connections, the latest.
-const MOST_CONNECTIONS: usize = 20_000;
+/// Rhythm is judged by this many check-ins, the latest. They are counted once merged: a transfer in
+/// a thousand connections must not push the beacon out.
+const MOST_CHECKINS: usize = 20_000;
 
 /// What connections are taken for.
 #[derive(Clone, Copy)]
@@ -32,10 +34,12 @@ struct Reading {
 
 /// What is tried: check-ins merged as usual, and over the gaps that an implant leaves while it
 /// works on a task; and several agents of one process name at one C2.
-const READINGS: [Reading; 7] = [
+const READINGS: [Reading; 9] = [
     Reading { merge_gap_ms: MERGE_GAP_MS, agents: 1 },
     Reading { merge_gap_ms: 5_000, agents: 1 },
-    Reading { merge_gap_ms: 15_000, agents: 1 },
+    Reading { merge_gap_ms: 10_000, agents: 1 },
+    Reading { merge_gap_ms: 20_000, agents: 1 },
+    Reading { merge_gap_ms: 30_000, agents: 1 },
     Reading { merge_gap_ms: 60_000, agents: 1 },
     Reading { merge_gap_ms: 0, agents: 2 },
     Reading { merge_gap_ms: 0, agents: 3 },
@@ -47,9 +51,10 @@ const READINGS: [Reading; 7] = [
 pub struct Rhythm {
     /// From 0 to 1.
     pub score: f64,
-    /// Check-ins, merged over `merge_gap_ms`.
+    /// Check-ins, merged over `merge_gap_ms` or the usual gap, if that is longer.
     pub checkins: usize,
-    /// The gap over which connections were merged, in milliseconds.
+    /// The gap over which connections were merged, in milliseconds; 0 where several agents are
+    /// taken to check in by turns.
     pub merge_gap_ms: i64,
     /// Period, jitter and missed check-ins; `None` under two check-ins.
     pub periodicity: Option<Periodicity>,
@@ -57,27 +62,27 @@ pub struct Rhythm {
 
 /// The rhythm of connections at `times_ms`, which must be sorted.
 pub fn rhythm(times_ms: &[i64]) -> Rhythm {
-    let latest = &times_ms[times_ms.len().saturating_sub(MOST_CONNECTIONS)..];
     let mut best: Option<(Fold, Reading)> = None;
     let mut checkins = usize::MAX;
-    let are_retries = are_retries(latest);
+    let (resolution_ms, are_retries) = (resolution_ms(times_ms), are_retries(times_ms));
     for reading in READINGS {
-        if reading.agents > 1 && are_retries {
-            break; // every other of them is no agent
+        // Every other check-in of a lone agent keeps time, too; and every other retry is no agent.
+        let has_rhythm = best.is_some_and(|(fold, _)| fold.score() > GOOD_ENOUGH);
+        if reading.agents > 1 && (has_rhythm || are_retries) {
+            break;
         }
-        let merged = checkins::merge(latest, reading.merge_gap_ms);
+        let handicap = if reading.agents > 1 { HANDICAP } else { 1.0 };
+        let merged = checkins::merge(times_ms, reading.merge_gap_ms);
         // A longer gap that changes nothing has nothing to say.
         if reading.agents == 1 && std::mem::replace(&mut checkins, merged.len()) == merged.len() {
             continue;
         }
-        let fold = reading.intervals(&merged, resolution_ms(latest)).best_fold();
+        let latest = &merged[merged.len().saturating_sub(MOST_CHECKINS)..];
+        let fold = reading.intervals(latest, resolution_ms).best_fold();
         if let Some(fold) = fold.filter(|fold| fold.score() > 0.0)
-            && best.is_none_or(|(best, _)| fold.score() > best.score())
+            && best.is_none_or(|(best, _)| fold.score() * handicap > best.score())
         {
             best = Some((fold, reading));
-            if fold.score() > NO_DOUBT {
-                break;
-            }
         }
     }
     let reading = best.map_or(READINGS[0], |(_, reading)| reading);
@@ -93,7 +98,9 @@ pub fn rhythm(times_ms: &[i64]) -> Rhythm {
         _ => 0.0,
     };
     let merge_gap_ms = reading.merge_gap_ms;
-    Rhythm { score, checkins: merged.len(), merge_gap_ms, periodicity }
+    // Several agents may connect at once; that is still one check-in, or the next.
+    let checkins = checkins::merge(times_ms, merge_gap_ms.max(MERGE_GAP_MS)).len();
+    Rhythm { score, checkins, merge_gap_ms, periodicity }
 }
 
 /// 1 where enough of the expected check-ins were made, less where most of them are missing:
@@ -132,8 +139,18 @@ fn are_retries(times_ms: &[i64]) -> bool {
     quantile_of_sorted(&intervals, 0.75).is_some_and(|upper| upper <= SHORTEST_PERIOD_MS)
 }
 
-/// Many journals know whole seconds only.
+/// Many journals know whole seconds only: then these are all that the intervals have in common.
 fn resolution_ms(times_ms: &[i64]) -> i64 {
-    let is_whole = times_ms.windows(2).all(|pair| (pair[1] - pair[0]) % 1000 == 0);
-    if is_whole { 1000 } else { 1 }
+    const SECOND_MS: i64 = 1000;
+    let intervals = times_ms.windows(2).map(|pair| pair[1] - pair[0]);
+    let common = intervals.fold(0, greatest_common_divisor);
+    if common == SECOND_MS { SECOND_MS } else { 1 }
+}
+
+/// Euclid's.
+fn greatest_common_divisor(mut a: i64, mut b: i64) -> i64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }

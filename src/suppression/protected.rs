@@ -10,7 +10,7 @@ const WINDOWS: [&str; 4] = [
     "/programdata/microsoft/windows defender/platform/",
 ];
 /// Folders of those that users can write to.
-const WRITABLE_IN_WINDOWS: [&str; 14] = [
+const WRITABLE_IN_WINDOWS: [&str; 18] = [
     "/windows/temp/",
     "/windows/tasks/",
     "/windows/debug/",
@@ -24,7 +24,11 @@ const WRITABLE_IN_WINDOWS: [&str; 14] = [
     "/windows/syswow64/tasks/",
     "/windows/syswow64/fxstmp/",
     "/windows/syswow64/com/dmp/",
+    "/windows/system32/tasks_migrated/",
     "/windows/servicing/packages/",
+    "/windows/servicing/sessions/",
+    "/windows/ccm/logs/",
+    "/windows/ccm/inventory/",
 ];
 const UNIX: [&str; 12] = [
     "/usr/",
@@ -40,16 +44,32 @@ const UNIX: [&str; 12] = [
     "/System/",
     "/Library/",
 ];
-const WRITABLE_IN_UNIX: [&str; 2] = ["/usr/tmp/", "/Library/Caches/"];
+const WRITABLE_IN_UNIX: [&str; 6] = [
+    "/usr/tmp/",
+    "/usr/local/Cellar/",
+    "/opt/homebrew/",
+    "/System/Volumes/",
+    "/Library/Caches/",
+    "/Library/Application Support/CrashReporter/",
+];
 
 /// Whether a program of this path can be trusted to be what the path says.
 pub(super) fn holds(path: &str) -> bool {
-    if path.split('/').any(|part| part == ".." || part == ".") {
+    let begins_with_drive = without_drive(path);
+    let mut parts = begins_with_drive.unwrap_or(path).split('/').skip(1);
+    // What Windows takes for another name of a folder, or of a stream of it.
+    let is_other_name = |part: &str| {
+        part.is_empty()
+            || part.ends_with(['.', ' '])
+            || part.contains(':')
+            || part.split('~').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    if parts.any(is_other_name) {
         return false;
     }
     let begins =
         |folders: &[&str], path: &str| folders.iter().any(|folder| path.starts_with(folder));
-    match without_drive(path) {
+    match begins_with_drive {
         Some(path) => begins(&WINDOWS, path) && !begins(&WRITABLE_IN_WINDOWS, path),
         None => begins(&UNIX, path) && !begins(&WRITABLE_IN_UNIX, path),
     }
@@ -61,7 +81,9 @@ pub(super) fn anchors(pattern: &str) -> bool {
     let drive = pattern.len() - without_drive(pattern).map_or(pattern.len(), str::len);
     let (drive, rest) = pattern.split_at(drive);
     let words = &rest[..rest.find(['*', '?', '[', '{']).unwrap_or(rest.len())];
-    holds(&format!("{drive}{words}"))
+    // A file in the last folder that is named in full.
+    let folder = &words[..words.rfind('/').map_or(0, |slash| slash + 1)];
+    holds(&format!("{drive}{folder}x"))
 }
 
 /// What follows a drive, a letter or `?`; `None` if there is none.
@@ -88,6 +110,14 @@ mod tests {
             "c:/windowsx/x.exe",
             "c:/users/public/x.exe",
             "c:/programdata/x.exe",
+            "c:/windows//temp/x.exe",
+            "c:/windows/temp./x.exe",
+            "c:/windows/tasks:x.exe",
+            "c:/windows/regist~1/crmlog/x.exe",
+            "c:/windows/system32/tasks_migrated/x.exe",
+            "/usr//tmp/a",
+            "/opt/homebrew/bin/a",
+            "/System/Volumes/Data/Users/a/b",
             "/tmp/a",
             "/home/a/usr/bin/a",
             "/usr/../tmp/a",

@@ -198,17 +198,17 @@ fn networks(written: &[String]) -> Result<Vec<IpNet>, String> {
     written.iter().map(parse).collect()
 }
 
-/// Globs of names; each must end in two labels that somebody owns.
+/// Globs of names; each must end in a name that somebody has registered.
 fn domains(written: &[String]) -> Result<Option<GlobSet>, String> {
     let patterns: Vec<_> = written.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
     for pattern in &patterns {
         let words = pattern.rsplit(['*', '?', ']', '}']).next().unwrap_or_default();
-        if words.split('.').filter(|label| !label.is_empty()).count() < 2
-            || words.len() < pattern.len() && !words.starts_with('.')
-        {
+        let is_registered = psl::domain_str(words.trim_matches('.'))
+            .is_some_and(|registered| registered.parse::<IpAddr>().is_err());
+        if !is_registered || words.len() < pattern.len() && !words.starts_with('.') {
             return Err(format!(
-                "has the domain '{pattern}', which anybody can register: end it in two labels, \
-                 like *.example.com"
+                "has the domain '{pattern}', which anybody can register: end it in a name that \
+                 somebody owns, like *.example.com"
             ));
         }
     }

@@ -166,6 +166,9 @@ mod tests {
             ("destination = ['here']", "give an address or a CIDR"),
             ("domain = ['*']", "which anybody can register"),
             ("domain = ['*.com']", "which anybody can register"),
+            ("domain = ['*.co.uk']", "which anybody can register"),
+            ("domain = ['*.github.io']", "which anybody can register"),
+            ("domain = ['*.duckdns.org']", "which anybody can register"),
             ("domain = ['*evil.example.com']", "which anybody can register"),
             ("domain = ['a.example.com']\nprotocol = 'sctp'", "give tcp or udp"),
         ] {

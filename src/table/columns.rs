@@ -181,7 +181,7 @@ const CANDIDATES: &[Column] = &[
          (over the window if no hour has more than total_events_threshold)",
     ),
     plain("beacon_hours", Kind::BigInt, "clock hours in which the repetitive-interval rule held"),
-    plain("checkins", Kind::BigInt, "check-ins: connections merged over merge_gap"),
+    plain("checkins", Kind::BigInt, "check-ins: connections merged over merge_gap, or 1 s"),
     plain(
         "period",
         Kind::Double,
@@ -195,7 +195,11 @@ const CANDIDATES: &[Column] = &[
          +-j",
     ),
     plain("missed_checkins", Kind::BigInt, "check-ins that were left out, absences aside"),
-    plain("merge_gap", Kind::BigInt, "gap over which connections are one check-in, seconds"),
+    plain(
+        "merge_gap",
+        Kind::BigInt,
+        "gap over which connections are one check-in, seconds; 0 if several agents take turns",
+    ),
     plain("bytes_sent", Kind::BigInt, "bytes from the host, where the journal has them"),
     plain("bytes_received", Kind::BigInt, "bytes to the host, where the journal has them"),
     plain("timestamp_score", Kind::Double, "RITA's score of the intervals, last 24 hours"),
