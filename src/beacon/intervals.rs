@@ -54,16 +54,19 @@ fn median(values: &mut [i64]) -> f64 {
     }
 }
 
-/// The value at this share (0 to 1) of sorted values, between two by their distance (as R's type 7
-/// and NumPy do); `None` of none.
-pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    between(sorted.len(), share).and_then(|(at, part)| {
-        let (below, above) = (*sorted.get(at)?, *sorted.get(at + 1).or(sorted.get(at))?);
-        Some(below + (above - below) * part)
-    })
+/// The value at this share (0 to 1) of values, which are reordered; between two by their distance
+/// (as R's type 7 and NumPy do). `None` of none.
+pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
+    let (at, part) = between(values.len(), share)?;
+    if at >= values.len() {
+        return None;
+    }
+    let (_, below, rest) = values.select_nth_unstable_by(at, f64::total_cmp);
+    let above = rest.iter().copied().min_by(f64::total_cmp).unwrap_or(*below);
+    Some(*below + (above - *below) * part)
 }
 
-/// The same of whole milliseconds.
+/// The same of sorted milliseconds.
 pub fn quantile_of_sorted(sorted_ms: &[i64], share: f64) -> Option<f64> {
     between(sorted_ms.len(), share).and_then(|(at, part)| {
         let (below, above) = (*sorted_ms.get(at)?, *sorted_ms.get(at + 1).or(sorted_ms.get(at))?);

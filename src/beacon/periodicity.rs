@@ -40,8 +40,7 @@ impl Periodicity {
                     missed += periods as u64 - 1;
                 }
             }
-            folded.sort_unstable_by(f64::total_cmp);
-            let median_ms = quantile(&folded, 0.5)?;
+            let median_ms = quantile(&mut folded, 0.5)?;
             if median_ms == period_ms {
                 break;
             }
@@ -50,7 +49,7 @@ impl Periodicity {
         if period_ms <= 0.0 {
             return None;
         }
-        let spread_ms = quantile(&folded, 0.75)? - quantile(&folded, 0.25)?;
+        let spread_ms = quantile(&mut folded, 0.75)? - quantile(&mut folded, 0.25)?;
         Some(Periodicity { period: period_ms / 1000.0, jitter: spread_ms / period_ms, missed })
     }
 }

@@ -4,7 +4,7 @@
 
 use super::checkins::{self, MERGE_GAP_MS};
 use super::folding::{FEWEST, Fold, Intervals};
-use super::intervals::quantile_of_sorted;
+use super::intervals::quantile;
 use super::periodicity::Periodicity;
 
 /// Above this a rhythm is no chance: the detector `periodic`.
@@ -21,7 +21,7 @@ const HANDICAP: f64 = 0.7;
 const ENOUGH_MADE: f64 = 2.0 / 3.0;
 /// Rhythm is judged by this many check-ins, the latest. They are counted once merged: a transfer in
 /// a thousand connections must not push the beacon out.
-const MOST_CHECKINS: usize = 20_000;
+const MOST_CHECKINS: usize = 5_000;
 
 /// What connections are taken for.
 #[derive(Clone, Copy)]
@@ -87,10 +87,13 @@ pub fn rhythm(times_ms: &[i64]) -> Rhythm {
     }
     let reading = best.map_or(READINGS[0], |(_, reading)| reading);
     let merged = checkins::merge(times_ms, reading.merge_gap_ms);
-    let intervals = reading.intervals(&merged, 1).sorted_ms;
+    let intervals: Vec<i64> = reading.between(&merged).collect();
     let guess_ms = match best {
         Some((fold, _)) => Some(fold.period_ms),
-        None => quantile_of_sorted(&intervals, 0.5),
+        None => {
+            let mut intervals: Vec<_> = intervals.iter().map(|interval| *interval as f64).collect();
+            quantile(&mut intervals, 0.5)
+        }
     };
     let periodicity = guess_ms.and_then(|guess_ms| Periodicity::around(&intervals, guess_ms));
     let score = match (best, &periodicity) {
@@ -116,9 +119,14 @@ pub fn can_hold(most_connections: u64) -> bool {
 }
 
 impl Reading {
-    fn intervals(self, checkins: &[i64], resolution_ms: i64) -> Intervals {
+    /// From each check-in to the next of the same agent.
+    fn between(self, checkins: &[i64]) -> impl Iterator<Item = i64> {
         let pairs = checkins.iter().zip(checkins.iter().skip(self.agents));
-        let mut sorted_ms: Vec<_> = pairs.map(|(earlier, later)| later - earlier).collect();
+        pairs.map(|(earlier, later)| later - earlier)
+    }
+
+    fn intervals(self, checkins: &[i64], resolution_ms: i64) -> Intervals {
+        let mut sorted_ms: Vec<_> = self.between(checkins).collect();
         sorted_ms.sort_unstable();
         let gaps =
             if self.merge_gap_ms == MERGE_GAP_MS { GAPS_A_PERIOD.0 } else { GAPS_A_PERIOD.1 };
@@ -134,9 +142,9 @@ impl Reading {
 
 /// Whether three of four connections follow the one before within the shortest period.
 fn are_retries(times_ms: &[i64]) -> bool {
-    let mut intervals: Vec<_> = times_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    intervals.sort_unstable();
-    quantile_of_sorted(&intervals, 0.75).is_some_and(|upper| upper <= SHORTEST_PERIOD_MS)
+    let follows = |pair: &&[i64]| (pair[1] - pair[0]) as f64 <= SHORTEST_PERIOD_MS;
+    let following = times_ms.windows(2).filter(follows).count();
+    following * 4 >= times_ms.len().saturating_sub(1) * 3
 }
 
 /// Many journals know whole seconds only: then these are all that the intervals have in common.
