@@ -10,13 +10,15 @@
 //!
 //! Data flows one way along this street, and each room knows only those to its left:
 //!
-//! * [`journal`]: what happened. Readers turn each journal format into connection events.
+//! * [`journal`]: what happened. Readers of files and collectors of live tables turn each journal
+//!   into connection events.
 //! * [`cache`]: one SQLite file that keeps them, in compressed blocks per group.
 //! * [`beacon`]: the maths of rhythm, without I/O and without a clock.
 //! * [`table`]: columns, parameters and rows, independent of who serves them.
 //! * [`host`]: who serves them: osquery, or an SQLite of our own that behaves as osquery does.
 //!
-//! Beside the street, [`simulation`] makes journals with known implants, to try and to measure.
+//! Beside the street, [`suppression`] says which connections are known-benign timers', for the
+//! table to hide, and [`simulation`] makes journals with known implants, to try and to measure.
 
 pub mod beacon;
 pub mod cache;
