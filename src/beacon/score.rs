@@ -102,7 +102,10 @@ pub fn rhythm(times_ms: &[i64]) -> Rhythm {
     };
     let merge_gap_ms = reading.merge_gap_ms;
     // Several agents may connect at once; that is still one check-in, or the next.
-    let checkins = checkins::merge(times_ms, merge_gap_ms.max(MERGE_GAP_MS)).len();
+    let checkins = match reading.agents {
+        1 => merged.len(),
+        _ => checkins::merge(times_ms, MERGE_GAP_MS).len(),
+    };
     Rhythm { score, checkins, merge_gap_ms, periodicity }
 }
 

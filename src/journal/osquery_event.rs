@@ -18,11 +18,11 @@ const IN_PROGRESS: [&str; 2] = ["-115", "18446744073709551501"];
 #[serde(default)]
 pub(super) struct EventRow<'a> {
     #[serde(borrow)]
-    pub(super) time: Field<'a>,
+    time: Field<'a>,
     #[serde(borrow)]
     eid: Field<'a>,
     #[serde(borrow)]
-    pub(super) pid: Field<'a>,
+    pid: Field<'a>,
     #[serde(borrow)]
     path: Field<'a>,
     #[serde(borrow)]
@@ -59,9 +59,6 @@ pub(super) struct Connect {
     record_id: Option<u32>,
 }
 
-/// A connect, or why the row is none to count.
-pub(super) type ConnectOr<Reason> = Result<Connect, Reason>;
-
 impl<'a> EventRow<'a> {
     /// The row of a query's answer.
     pub(super) fn from_columns(columns: &'a BTreeMap<String, String>) -> EventRow<'a> {
@@ -94,8 +91,8 @@ impl<'a> EventRow<'a> {
         self.cmdline.is_some() && !self.pid.is_empty()
     }
 
-    /// The connect that it tells of.
-    pub(super) fn connect(&self) -> Result<ConnectOr<&'static str>, FieldError> {
+    /// The connect that it tells of, or why it is none to count.
+    pub(super) fn connect(&self) -> Result<Result<Connect, &'static str>, FieldError> {
         let Some(time_ms) = self.time.time_ms("time")? else {
             // process_open_sockets, say: what is open each time it is asked is no connection made.
             return Ok(Err("sockets without a time"));

@@ -10,7 +10,7 @@ use super::tables::Answer;
 use super::{QueryContext, Row, TableError, Value};
 use crate::beacon::intervals::IntervalStatistics;
 use crate::beacon::periodicity::Periodicity;
-use crate::beacon::rita::Scores;
+use crate::beacon::rita::{self, Scores};
 use crate::beacon::sparkline::sparkline;
 use crate::beacon::{fixed_interval, repetitive_interval, score};
 use crate::cache::{Reader, Summary};
@@ -153,7 +153,8 @@ impl Asked<'_> {
         let periodicity =
             |of: fn(&Periodicity) -> f64| Value::of_measure(rhythm.periodicity.as_ref().map(of));
         let last_day = selection.last_day();
-        let rita = judgement.rita_scores(group, last_day);
+        let span_ms = (last_day.since_ms, last_day.until_ms);
+        let rita = rita::scores(times_ms, group.timeline.sizes(), span_ms);
         let rita = |of: fn(&Scores) -> Option<f64>| Value::of_measure(rita.as_ref().and_then(of));
         let most_frequent = judgement.repetitive.most_frequent;
         let window = parameters.window;

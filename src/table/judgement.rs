@@ -3,10 +3,8 @@
 use super::grouping::ResultGroup;
 use super::parameters::Parameters;
 use crate::beacon::intervals::IntervalStatistics;
-use crate::beacon::rita::{self, Scores};
 use crate::beacon::score::{self, Rhythm, THRESHOLD};
 use crate::beacon::{fixed_interval, repetitive_interval};
-use crate::cache::Window;
 
 /// Statistics, rhythm, and the detectors that name the group.
 pub(super) struct Judgement {
@@ -38,11 +36,5 @@ impl Judgement {
         let detected_by =
             detectors.into_iter().filter_map(|(name, holds)| holds.then_some(name)).collect();
         Judgement { statistics, repetitive, beacon_hours, rhythm, detected_by }
-    }
-
-    /// RITA's scores of the group, in the last day of the window.
-    pub(super) fn rita_scores(&self, group: &ResultGroup, last_day: Window) -> Option<Scores> {
-        let span_ms = (last_day.since_ms, last_day.until_ms);
-        rita::scores(group.timeline.times_ms(), group.timeline.sizes(), span_ms)
     }
 }

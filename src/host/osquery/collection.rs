@@ -182,25 +182,22 @@ impl Collecting {
     }
 
     fn choose(&self) -> Result<Choice, Stopped> {
-        let (source, sql) = match &self.collection.source {
-            CollectionSource::Nothing => {
-                let remark = "collector.source is 'none'";
-                return Ok(Choice { collector: None, remark, events_expiry_s: None });
+        let (collector, remark) = match &self.collection.source {
+            CollectionSource::Table(source) => {
+                let mut osquery = Osquery::connect(&self.socket)?;
+                return Ok(collector::choose(*source, &mut osquery)?);
             }
-            CollectionSource::Table(source) => (*source, None),
+            CollectionSource::Nothing => (None, "collector.source is 'none'"),
             CollectionSource::Sql(sql) => {
                 let sql = SqlSource::new(sql, self.collection.overlap_s);
-                (collector::Source::Auto, Some(sql.map_err(|error| HostError(error.to_string()))?))
+                let sql = sql.map_err(|error| HostError(error.to_string()))?;
+                (Some(Collector::Sql(sql)), "")
             }
             CollectionSource::Sophos => {
-                (collector::Source::Auto, Some(SqlSource::sophos(self.collection.overlap_s)))
+                (Some(Collector::Sql(SqlSource::sophos(self.collection.overlap_s))), "")
             }
         };
-        if let Some(sql) = sql {
-            let collector = Some(Collector::Sql(sql));
-            return Ok(Choice { collector, remark: "", events_expiry_s: None });
-        }
-        Ok(collector::choose(source, &mut Osquery::connect(&self.socket)?)?)
+        Ok(Choice { collector, remark, events_expiry_s: None })
     }
 
     /// Between two polls: often enough that osquery has not forgotten what was between them.
