@@ -1,6 +1,12 @@
 //! What a query may ask, and that it is answered as osquery would pass it on.
 
+use std::time::Duration;
+
 use beacon_candidates::table::{Constraint, Operator, QueryContext, Table, Tables};
+use proptest::prelude::*;
+use proptest::test_runner::{RngSeed, TestRunner};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use crate::random_journal::START_MS;
 use crate::support::TestCache;
@@ -173,7 +179,11 @@ fn bad_parameters_are_errors_that_say_which_and_why() {
     // SQLite itself sees that hours = 24 AND hours = 48 cannot be; another host may not.
     let tables = Tables::new(cache.path());
     let constraints = ["24", "48"].map(|value| equal("hours", value)).to_vec();
-    let twice = tables.generate(Table::BeaconCandidates, &QueryContext { constraints }, NOW_MS);
+    let twice = tables.generate(
+        Table::BeaconCandidates,
+        &QueryContext { constraints, ..QueryContext::default() },
+        NOW_MS,
+    );
     let error = twice.unwrap_err().to_string();
     assert_eq!(error, "hours is given as '24' and as '48': no row can have both");
     // What only leaks through asks nothing.
@@ -359,8 +369,10 @@ fn status_tells_of_sources_cache_and_the_last_query() {
     );
     // Of the last query, and what row_limit kept from it.
     let tables = Tables::new(cache.path());
-    let context =
-        QueryContext { constraints: vec![equal("include_all", "1"), equal("row_limit", "3")] };
+    let context = QueryContext {
+        constraints: vec![equal("include_all", "1"), equal("row_limit", "3")],
+        ..QueryContext::default()
+    };
     tables.generate(Table::BeaconCandidates, &context, NOW_MS).unwrap();
     let status = tables.generate(Table::BeaconStatus, &QueryContext::default(), NOW_MS).unwrap();
     let cell = |name: &str| {
@@ -369,4 +381,134 @@ fn status_tells_of_sources_cache_and_the_last_query() {
         status.last().unwrap()[index].clone()
     };
     assert_eq!((cell("last_query_rows"), cell("rows_cut")), (3i64.into(), 1i64.into()));
+    assert_eq!(cell("last_query_blocks"), 4i64.into());
+}
+
+/// Every row of a default query is among those of all groups, and no other that a detector names.
+#[test]
+fn what_summaries_rule_out_no_detector_names() {
+    let mut runner = runner(48);
+    runner
+        .run(&(timelines(), 0..90_000i64, 0..90_000i64), |(timelines, skipped_s, left_s)| {
+            let cache = TestCache::new();
+            cache.import(journal_of(&timelines));
+            let window = format!(
+                "since = {} AND until = {}",
+                START_S + skipped_s.min(left_s),
+                START_S + skipped_s.max(left_s),
+            );
+            for group_by in ["process", "process_instance", "tuple", "process_port"] {
+                let columns = "tuple, pathname, number_of_connections, min_interval, max_interval,
+                     average_interval, median_interval, beacon_score, detected_by";
+                let rows = |more: &str| {
+                    cache.query(
+                        NOW_MS,
+                        &format!(
+                            "SELECT {columns} FROM beacon_candidates
+                         WHERE {window} AND group_by = '{group_by}' {more} ORDER BY 1, 2, 3"
+                        ),
+                    )
+                };
+                let named = rows("").unwrap();
+                let all = rows("AND include_all = 1 AND detected_by <> ''").unwrap();
+                prop_assert_eq!(named, all, "{}", group_by);
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+/// What a column shows does not depend on which others are asked for, nor on what had to be read.
+#[test]
+fn a_column_is_the_same_alone_and_among_all() {
+    let mut runner = runner(6);
+    runner
+        .run(&timelines(), |timelines| {
+            let cache = TestCache::new();
+            cache.import(journal_of(&timelines));
+            for group_by in ["process", "process_instance", "process_port"] {
+                let condition = format!(
+                    "WHERE since = {START_S} + 500 AND group_by = '{group_by}' AND include_all = 1"
+                );
+                let key = "tuple, pathname, sophosPID";
+                for column in Table::BeaconCandidates.visible_columns() {
+                    let name = column.name;
+                    let alone =
+                        format!("SELECT {name} FROM beacon_candidates {condition} ORDER BY 1");
+                    let among_all = format!(
+                        "WITH rows AS MATERIALIZED
+                             (SELECT * FROM beacon_candidates {condition} ORDER BY {key})
+                         SELECT {name} FROM rows ORDER BY 1"
+                    );
+                    let (alone, among_all) =
+                        (cache.query(NOW_MS, &alone), cache.query(NOW_MS, &among_all));
+                    prop_assert_eq!(alone.unwrap(), among_all.unwrap(), "{} {}", name, group_by);
+                }
+            }
+            Ok(())
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_query_that_takes_too_long_ends_with_an_error_and_no_rows() {
+    let cache = two_clocks();
+    let tables = Tables::new(cache.path()).with_budget(Duration::ZERO);
+    let failed = tables.generate(Table::BeaconCandidates, &QueryContext::default(), NOW_MS);
+    let message = failed.unwrap_err().to_string();
+    assert!(message.contains("took longer than its 0 ms"), "{message}");
+}
+
+fn runner(cases: u32) -> TestRunner {
+    let (rng_seed, failure_persistence) = (RngSeed::Fixed(11), None);
+    TestRunner::new(ProptestConfig {
+        cases,
+        rng_seed,
+        failure_persistence,
+        ..ProptestConfig::default()
+    })
+}
+
+const START_S: i64 = NOW_MS / 1000 - 86_400;
+
+/// Offsets of connections, in milliseconds, of some destinations: timers with and without jitter,
+/// bursts and what comes at random, in few and many connections.
+fn timelines() -> impl Strategy<Value = Vec<Vec<i64>>> {
+    let timeline = (
+        0..1800u32,
+        prop_oneof![1..90_000i64, 60_000..61_000i64, Just(30_000)],
+        prop_oneof![Just(0.0), 0.0..1.0f64],
+        prop_oneof![Just(0.0), 0.0..0.6f64],
+        any::<u64>(),
+    );
+    let offsets = timeline.prop_map(|(count, period_ms, jitter, burst, seed)| {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut time_ms = 0;
+        let times = (0..count).map(|_| {
+            let factor = 1.0 + jitter * random.random_range(-1.0..1.0);
+            let is_burst = random.random_bool(burst);
+            time_ms += if is_burst { 300 } else { (period_ms as f64 * factor) as i64 };
+            time_ms
+        });
+        times.take_while(|time_ms| *time_ms < 86_400_000).collect()
+    });
+    prop::collection::vec(offsets, 1..5)
+}
+
+/// A journal of a public and a private address by turns, of two processes.
+fn journal_of(timelines: &[Vec<i64>]) -> String {
+    let mut journal = "time,pathname,pid,destination,destinationport,bytes_sent\n".to_owned();
+    for (index, offsets) in timelines.iter().enumerate() {
+        let network = if index % 2 == 0 { "198.51.100" } else { "10.0.0" };
+        for (number, offset) in offsets.iter().enumerate() {
+            let time = (START_S * 1000 + offset) as f64 / 1000.0;
+            journal += &format!(
+                "{time},/bin/{},{},{network}.{index},443,{}\n",
+                index % 3,
+                number % 2 + 1,
+                number % 7,
+            );
+        }
+    }
+    journal
 }

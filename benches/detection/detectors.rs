@@ -1,6 +1,6 @@
 //! The detectors that are compared, each as a yes or no to one group.
 
-use beacon_candidates::beacon::intervals::IntervalStatistics;
+use beacon_candidates::beacon::intervals::{IntervalDistribution, IntervalStatistics};
 use beacon_candidates::beacon::score::{self, THRESHOLD};
 use beacon_candidates::beacon::{fixed_interval, repetitive_interval, rita};
 
@@ -16,10 +16,13 @@ const SENTINEL: repetitive_interval::Thresholds =
 /// What each says of connections at `times_ms` (sorted), of a data set that ends at `end_ms`.
 pub fn verdicts(times_ms: &[i64], bytes_sent: &[u64], end_ms: i64) -> [bool; DETECTORS.len()] {
     let statistics = IntervalStatistics::of(times_ms);
-    let variation = statistics.map_or(f64::INFINITY, |s| s.coefficient_of_variation());
+    let variation = statistics
+        .zip(IntervalDistribution::of(times_ms))
+        .filter(|(statistics, _)| statistics.average > 0.0)
+        .map_or(f64::INFINITY, |(statistics, spread)| spread.stddev / statistics.average);
     let rita = rita::scores(times_ms, bytes_sent, (rita::span_begin_ms(end_ms), end_ms));
     [
-        fixed_interval::holds(times_ms.len(), statistics.as_ref(), &SOPHOS),
+        fixed_interval::holds(times_ms.len() as u64, statistics.as_ref(), &SOPHOS),
         repetitive_interval::find(times_ms, &SENTINEL).hours > 0,
         variation < 0.3,
         rita.is_some_and(|scores| scores.mean >= 0.7),

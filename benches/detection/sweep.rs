@@ -106,7 +106,7 @@ pub fn score(seeds: u64, board: &mut Scoreboard) {
 }
 
 /// The check-ins that were seen, of so many that were made, with some milliseconds of delay.
-fn implant(
+pub fn implant(
     period_s: f64,
     sleep: impl Fn(&mut ChaCha8Rng) -> f64,
     missed: f64,

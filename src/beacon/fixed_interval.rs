@@ -17,11 +17,11 @@ pub struct Thresholds {
 
 /// Whether a group of so many connections follows the rule.
 pub fn holds(
-    connections: usize,
+    connections: u64,
     statistics: Option<&IntervalStatistics>,
     thresholds: &Thresholds,
 ) -> bool {
-    connections as u64 >= thresholds.min_connections
+    connections >= thresholds.min_connections
         && statistics.is_some_and(|statistics| {
             // Both are whole milliseconds: the difference is exact once rounded to those.
             let spread_ms = ((statistics.max - statistics.min) * 1000.0).round();
@@ -51,7 +51,7 @@ mod tests {
 
     fn holds_for(seconds: &[f64]) -> bool {
         let times: Vec<_> = seconds.iter().map(|second| (second * 1000.0) as i64).collect();
-        holds(times.len(), IntervalStatistics::of(&times).as_ref(), &SOPHOS)
+        holds(times.len() as u64, IntervalStatistics::of(&times).as_ref(), &SOPHOS)
     }
 
     #[test]

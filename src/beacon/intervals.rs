@@ -1,6 +1,9 @@
 //! Descriptive statistics of the intervals between consecutive connections.
 
-/// Statistics over all intervals of a group, in seconds.
+use crate::cache::shortest_and_longest;
+
+/// What follows from the number of intervals, the first and last connection, and the shortest and
+/// the longest interval; in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IntervalStatistics {
     /// The shortest.
@@ -11,36 +14,59 @@ pub struct IntervalStatistics {
     pub average: f64,
     /// From the first connection to the last.
     pub sum: f64,
+}
+
+impl IntervalStatistics {
+    /// Of so many connections from the first to the last of `span_ms`, with this shortest and
+    /// longest interval between them, all in milliseconds; `None` under two connections.
+    pub fn new(
+        connections: u64,
+        span_ms: (i64, i64),
+        shortest_and_longest_ms: Option<(i64, i64)>,
+    ) -> Option<IntervalStatistics> {
+        let (shortest_ms, longest_ms) = shortest_and_longest_ms?;
+        let sum = seconds((span_ms.1 - span_ms.0) as f64);
+        Some(IntervalStatistics {
+            min: seconds(shortest_ms as f64),
+            max: seconds(longest_ms as f64),
+            average: seconds((span_ms.1 - span_ms.0) as f64 / connections.checked_sub(1)? as f64),
+            sum,
+        })
+    }
+
+    /// Of the intervals between `times_ms`, which must be sorted; `None` under two connections.
+    pub fn of(times_ms: &[i64]) -> Option<IntervalStatistics> {
+        let span_ms = (*times_ms.first()?, *times_ms.last()?);
+        let extremes = shortest_and_longest(times_ms);
+        IntervalStatistics::new(times_ms.len() as u64, span_ms, extremes)
+    }
+}
+
+/// What only the intervals themselves tell, in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct IntervalDistribution {
     /// The middle one, or the mean of the middle two.
     pub median: f64,
     /// Standard deviation of the population (divided by n, not n - 1).
     pub stddev: f64,
 }
 
-impl IntervalStatistics {
+impl IntervalDistribution {
     /// Of the intervals between `times_ms`, which must be sorted; `None` under two connections.
-    pub fn of(times_ms: &[i64]) -> Option<IntervalStatistics> {
+    pub fn of(times_ms: &[i64]) -> Option<IntervalDistribution> {
         let (first, last) = (times_ms.first()?, times_ms.last()?);
         let mut intervals: Vec<i64> = times_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        let (min, max) = (*intervals.iter().min()?, *intervals.iter().max()?);
+        if intervals.is_empty() {
+            return None;
+        }
         let count = intervals.len() as f64;
         let average = (last - first) as f64 / count;
         let square_sum: f64 =
             intervals.iter().map(|interval| (*interval as f64 - average).powi(2)).sum();
-        Some(IntervalStatistics {
-            min: seconds(min as f64),
-            max: seconds(max as f64),
-            average: seconds(average),
-            sum: seconds((last - first) as f64),
+        Some(IntervalDistribution {
             median: seconds(median(&mut intervals)),
             stddev: seconds((square_sum / count).sqrt()),
         })
-    }
-
-    /// Standard deviation over mean, 0 for clockwork and 1 for connections at random; infinite
-    /// where all intervals are 0.
-    pub fn coefficient_of_variation(&self) -> f64 {
-        if self.average > 0.0 { self.stddev / self.average } else { f64::INFINITY }
     }
 }
 
@@ -92,28 +118,24 @@ mod tests {
         // Intervals 2, 4, 4, 4, 5, 5, 7, 9: mean 5, population deviation 2, median 4.5.
         let times = [0, 2, 6, 10, 14, 19, 24, 31, 40].map(|second| second * 1000);
         let statistics = IntervalStatistics::of(&times).unwrap();
-        let expected = IntervalStatistics {
-            min: 2.0,
-            max: 9.0,
-            average: 5.0,
-            sum: 40.0,
-            median: 4.5,
-            stddev: 2.0,
-        };
+        let expected = IntervalStatistics { min: 2.0, max: 9.0, average: 5.0, sum: 40.0 };
         assert_eq!(statistics, expected);
-        assert_eq!(statistics.coefficient_of_variation(), 0.4);
+        let distribution = IntervalDistribution::of(&times).unwrap();
+        assert_eq!(distribution, IntervalDistribution { median: 4.5, stddev: 2.0 });
     }
 
     #[test]
     fn one_connection_has_no_intervals() {
         assert_eq!(IntervalStatistics::of(&[5]), None);
         assert_eq!(IntervalStatistics::of(&[]), None);
+        assert_eq!(IntervalDistribution::of(&[5]), None);
     }
 
     #[test]
     fn connections_in_one_instant_have_intervals_of_zero() {
         let statistics = IntervalStatistics::of(&[7, 7, 7]).unwrap();
-        assert_eq!((statistics.min, statistics.max, statistics.median), (0.0, 0.0, 0.0));
-        assert!(statistics.coefficient_of_variation().is_infinite());
+        assert_eq!((statistics.min, statistics.max), (0.0, 0.0));
+        let distribution = IntervalDistribution::of(&[7, 7, 7]).unwrap();
+        assert_eq!((distribution.median, distribution.stddev), (0.0, 0.0));
     }
 }

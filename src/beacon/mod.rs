@@ -3,11 +3,11 @@
 //! Pure: no I/O and no clock, so that every function here is its own specification. Which
 //! connections make a group, and what is shown of it, is the table's affair.
 
-pub mod checkins;
 pub mod fixed_interval;
 pub mod folding;
 pub mod intervals;
 pub mod periodicity;
+pub mod readings;
 pub mod repetitive_interval;
 pub mod rita;
 pub mod score;

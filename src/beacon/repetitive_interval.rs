@@ -5,6 +5,9 @@
 //! frequent makes up more than 95 %. The original takes the next row of its sorted log whatever
 //! its remote address, a slip; here an interval lies between connections of one group.
 
+use crate::cache::Repetition;
+use crate::cache::repetition::{self, COUNTED_ABOVE_S, TOO_FEW, hourly_intervals};
+
 /// What the rule compares with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Thresholds {
@@ -70,32 +73,30 @@ pub fn can_hold(most_connections: u64, thresholds: &Thresholds) -> bool {
     most_connections.saturating_sub(1) > thresholds.total_events
 }
 
-/// The intervals above the threshold, in whole seconds as KQL's `datetime_diff` counts them, each
-/// with the clock hour of its earlier connection.
+/// Whether it can hold in a timeline of which no more is known than this. A summary counts the
+/// intervals over [`COUNTED_ABOVE_S`] in hours with more than [`TOO_FEW`] of them, so that it has
+/// an answer where the thresholds ask for the same intervals and for no fewer.
+pub fn can_repeat(repetition: &Repetition, thresholds: &Thresholds) -> bool {
+    thresholds.time_delta != COUNTED_ABOVE_S as f64
+        || thresholds.total_events < TOO_FEW
+        || repetition.at_most() as f64 > thresholds.percent
+}
+
+/// The intervals above the threshold, each with its clock hour.
 fn counted_intervals(
     times_ms: &[i64],
     thresholds: &Thresholds,
 ) -> impl Iterator<Item = (i64, i64)> {
-    let second = |ms: i64| ms.div_euclid(1000);
-    let intervals = times_ms
-        .windows(2)
-        .map(move |pair| (second(pair[0]).div_euclid(3600), second(pair[1]) - second(pair[0])));
     let threshold = thresholds.time_delta;
-    intervals.filter(move |(_, interval)| *interval as f64 > threshold)
+    hourly_intervals(times_ms).filter(move |(_, interval)| *interval as f64 > threshold)
 }
 
 fn most_frequent(intervals: &mut [i64]) -> Option<MostFrequent> {
-    intervals.sort_unstable();
-    let mut best: Option<(usize, i64)> = None;
-    for run in intervals.chunk_by(|a, b| a == b) {
-        if best.is_none_or(|(count, _)| run.len() > count) {
-            best = Some((run.len(), run[0]));
-        }
-    }
-    best.map(|(count, interval)| MostFrequent {
+    let all = intervals.len() as f64;
+    repetition::most_frequent(intervals).map(|(interval, count)| MostFrequent {
         interval,
-        count: count as u64,
-        percent: 100.0 * count as f64 / intervals.len() as f64,
+        count,
+        percent: 100.0 * count as f64 / all,
     })
 }
 

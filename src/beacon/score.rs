@@ -2,10 +2,12 @@
 //!
 //! It is derived, with its limits, in docs/detection.md; the parts are in `folding`.
 
-use super::checkins::{self, MERGE_GAP_MS};
-use super::folding::{FEWEST, Fold, Intervals};
+use super::folding::{Fold, Intervals};
 use super::intervals::quantile;
 use super::periodicity::Periodicity;
+use super::readings::{Readings, resembles_rhythm};
+use crate::cache::Variation;
+use crate::cache::checkins::{self, MERGE_GAP_MS, READINGS, Reading};
 
 /// Above this a rhythm is no chance: the detector `periodic`.
 pub const THRESHOLD: f64 = 0.33;
@@ -23,29 +25,6 @@ const ENOUGH_MADE: f64 = 2.0 / 3.0;
 /// a thousand connections must not push the beacon out.
 const MOST_CHECKINS: usize = 5_000;
 
-/// What connections are taken for.
-#[derive(Clone, Copy)]
-struct Reading {
-    /// Connections no further apart are one check-in, in milliseconds.
-    merge_gap_ms: i64,
-    /// How many agents check in by turns.
-    agents: usize,
-}
-
-/// What is tried: check-ins merged as usual, and over the gaps that an implant leaves while it
-/// works on a task; and several agents of one process name at one C2.
-const READINGS: [Reading; 9] = [
-    Reading { merge_gap_ms: MERGE_GAP_MS, agents: 1 },
-    Reading { merge_gap_ms: 5_000, agents: 1 },
-    Reading { merge_gap_ms: 10_000, agents: 1 },
-    Reading { merge_gap_ms: 20_000, agents: 1 },
-    Reading { merge_gap_ms: 30_000, agents: 1 },
-    Reading { merge_gap_ms: 60_000, agents: 1 },
-    Reading { merge_gap_ms: 0, agents: 2 },
-    Reading { merge_gap_ms: 0, agents: 3 },
-    Reading { merge_gap_ms: 0, agents: 4 },
-];
-
 /// What is to be said of a group's rhythm.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rhythm {
@@ -60,53 +39,78 @@ pub struct Rhythm {
     pub periodicity: Option<Periodicity>,
 }
 
+/// The best fold of a group's connections, and the reading that it is of.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BestFold {
+    fold: Fold,
+    reading: Reading,
+}
+
+impl BestFold {
+    /// Of connections at `times_ms`, which must be sorted, in the readings that may hold a rhythm;
+    /// `None` if none does.
+    pub fn of(times_ms: &[i64], readings: &Readings) -> Option<BestFold> {
+        let mut best: Option<BestFold> = None;
+        let (resolution_ms, are_retries) = (resolution_ms(times_ms), are_retries(times_ms));
+        let mut merged = Vec::new();
+        for reading in readings.possible() {
+            // Every other check-in of a lone agent keeps time, too; every other retry is no agent.
+            let has_rhythm = best.is_some_and(|best| best.fold.score() > GOOD_ENOUGH);
+            if reading.agents > 1 && (has_rhythm || are_retries) {
+                break;
+            }
+            checkins::merge_into(&mut merged, times_ms, reading.merge_gap_ms);
+            if !resembles_rhythm(&Variation::of(&merged, reading), reading) {
+                continue;
+            }
+            let handicap = if reading.agents > 1 { HANDICAP } else { 1.0 };
+            let latest = &merged[merged.len().saturating_sub(MOST_CHECKINS)..];
+            let fold = intervals(latest, reading, resolution_ms).best_fold();
+            if let Some(fold) = fold.filter(|fold| fold.score() > 0.0)
+                && best.is_none_or(|best| fold.score() * handicap > best.fold.score())
+            {
+                best = Some(BestFold { fold, reading });
+            }
+        }
+        best
+    }
+
+    /// The group's score is no higher.
+    pub fn score_at_most(&self) -> f64 {
+        self.fold.score()
+    }
+}
+
+impl Rhythm {
+    /// Of connections at `times_ms`, which must be sorted, with this best fold.
+    pub fn of(times_ms: &[i64], best: Option<BestFold>) -> Rhythm {
+        let reading = best.map_or(READINGS[0], |best| best.reading);
+        let merged = checkins::merge(times_ms, reading.merge_gap_ms);
+        let intervals: Vec<i64> = between(&merged, reading).collect();
+        let guess_ms = match best {
+            Some(best) => Some(best.fold.period_ms),
+            None => {
+                let mut lengths: Vec<_> = intervals.iter().map(|length| *length as f64).collect();
+                quantile(&mut lengths, 0.5)
+            }
+        };
+        let periodicity = guess_ms.and_then(|guess_ms| Periodicity::around(&intervals, guess_ms));
+        let score = match (best, &periodicity) {
+            (Some(best), Some(periodicity)) => best.fold.score() * presence(&merged, periodicity),
+            _ => 0.0,
+        };
+        // Several agents may connect at once; that is still one check-in, or the next.
+        let checkins = match reading.agents {
+            1 => merged.len(),
+            _ => checkins::merge(times_ms, MERGE_GAP_MS).len(),
+        };
+        Rhythm { score, checkins, merge_gap_ms: reading.merge_gap_ms, periodicity }
+    }
+}
+
 /// The rhythm of connections at `times_ms`, which must be sorted.
 pub fn rhythm(times_ms: &[i64]) -> Rhythm {
-    let mut best: Option<(Fold, Reading)> = None;
-    let mut checkins = usize::MAX;
-    let (resolution_ms, are_retries) = (resolution_ms(times_ms), are_retries(times_ms));
-    for reading in READINGS {
-        // Every other check-in of a lone agent keeps time, too; and every other retry is no agent.
-        let has_rhythm = best.is_some_and(|(fold, _)| fold.score() > GOOD_ENOUGH);
-        if reading.agents > 1 && (has_rhythm || are_retries) {
-            break;
-        }
-        let handicap = if reading.agents > 1 { HANDICAP } else { 1.0 };
-        let merged = checkins::merge(times_ms, reading.merge_gap_ms);
-        // A longer gap that changes nothing has nothing to say.
-        if reading.agents == 1 && std::mem::replace(&mut checkins, merged.len()) == merged.len() {
-            continue;
-        }
-        let latest = &merged[merged.len().saturating_sub(MOST_CHECKINS)..];
-        let fold = reading.intervals(latest, resolution_ms).best_fold();
-        if let Some(fold) = fold.filter(|fold| fold.score() > 0.0)
-            && best.is_none_or(|(best, _)| fold.score() * handicap > best.score())
-        {
-            best = Some((fold, reading));
-        }
-    }
-    let reading = best.map_or(READINGS[0], |(_, reading)| reading);
-    let merged = checkins::merge(times_ms, reading.merge_gap_ms);
-    let intervals: Vec<i64> = reading.between(&merged).collect();
-    let guess_ms = match best {
-        Some((fold, _)) => Some(fold.period_ms),
-        None => {
-            let mut intervals: Vec<_> = intervals.iter().map(|interval| *interval as f64).collect();
-            quantile(&mut intervals, 0.5)
-        }
-    };
-    let periodicity = guess_ms.and_then(|guess_ms| Periodicity::around(&intervals, guess_ms));
-    let score = match (best, &periodicity) {
-        (Some((fold, _)), Some(periodicity)) => fold.score() * presence(&merged, periodicity),
-        _ => 0.0,
-    };
-    let merge_gap_ms = reading.merge_gap_ms;
-    // Several agents may connect at once; that is still one check-in, or the next.
-    let checkins = match reading.agents {
-        1 => merged.len(),
-        _ => checkins::merge(times_ms, MERGE_GAP_MS).len(),
-    };
-    Rhythm { score, checkins, merge_gap_ms, periodicity }
+    Rhythm::of(times_ms, BestFold::of(times_ms, &Readings::of_times(times_ms)))
 }
 
 /// 1 where enough of the expected check-ins were made, less where most of them are missing:
@@ -116,30 +120,23 @@ fn presence(checkins: &[i64], periodicity: &Periodicity) -> f64 {
     (made / (made + periodicity.missed as f64) / ENOUGH_MADE).min(1.0)
 }
 
-/// Whether a group of at most so many connections can have a score above 0.
-pub fn can_hold(most_connections: u64) -> bool {
-    most_connections > FEWEST as u64
+/// From each check-in to the next of the same agent.
+fn between(checkins: &[i64], reading: Reading) -> impl Iterator<Item = i64> {
+    let pairs = checkins.iter().zip(checkins.iter().skip(reading.agents));
+    pairs.map(|(earlier, later)| later - earlier)
 }
 
-impl Reading {
-    /// From each check-in to the next of the same agent.
-    fn between(self, checkins: &[i64]) -> impl Iterator<Item = i64> {
-        let pairs = checkins.iter().zip(checkins.iter().skip(self.agents));
-        pairs.map(|(earlier, later)| later - earlier)
-    }
-
-    fn intervals(self, checkins: &[i64], resolution_ms: i64) -> Intervals {
-        let mut sorted_ms: Vec<_> = self.between(checkins).collect();
-        sorted_ms.sort_unstable();
-        let gaps =
-            if self.merge_gap_ms == MERGE_GAP_MS { GAPS_A_PERIOD.0 } else { GAPS_A_PERIOD.1 };
-        Intervals {
-            sorted_ms,
-            agents: self.agents,
-            gap_ms: self.merge_gap_ms,
-            shortest_ms: (gaps * self.merge_gap_ms as f64).max(SHORTEST_PERIOD_MS),
-            resolution_ms,
-        }
+fn intervals(checkins: &[i64], reading: Reading, resolution_ms: i64) -> Intervals {
+    let mut sorted_ms: Vec<_> = between(checkins, reading).collect();
+    sorted_ms.sort_unstable();
+    let is_usual = reading.merge_gap_ms == MERGE_GAP_MS;
+    let gaps = if is_usual { GAPS_A_PERIOD.0 } else { GAPS_A_PERIOD.1 };
+    Intervals {
+        sorted_ms,
+        agents: reading.agents,
+        gap_ms: reading.merge_gap_ms,
+        shortest_ms: (gaps * reading.merge_gap_ms as f64).max(SHORTEST_PERIOD_MS),
+        resolution_ms,
     }
 }
 

@@ -10,6 +10,11 @@ pub struct Timeline {
 }
 
 impl Timeline {
+    /// Of connections at `times_ms`, sorted, of which nothing else is looked at.
+    pub fn of_times(times_ms: Vec<i64>) -> Timeline {
+        Timeline { times_ms, ..Timeline::default() }
+    }
+
     /// Adds a connection, in any order: unix milliseconds, and bytes where they are known. Of a
     /// connection whose size counts the bytes sent are kept by themselves.
     pub fn push(
@@ -25,6 +30,11 @@ impl Timeline {
         }
         add(&mut self.bytes_sent, bytes_sent);
         add(&mut self.bytes_received, bytes_received);
+    }
+
+    /// Adds connections of which only the times are looked at.
+    pub fn extend_times(&mut self, times_ms: &[i64]) {
+        self.times_ms.extend_from_slice(times_ms);
     }
 
     /// Brings the connections into time order.

@@ -68,42 +68,61 @@ pub fn encode(connections: &[Connection]) -> Vec<u8> {
     out
 }
 
-/// Appends the block's connections, sorted by time, to `out`. On an error `out` is as before.
-pub fn decode(block: &[u8], out: &mut Vec<Connection>) -> Result<(), DecodeError> {
+/// What is decoded of connections besides their times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Process instances; else they are 0.
+    pub instances: bool,
+    /// Domains; else they are 0.
+    pub domains: bool,
+    /// Bytes sent and received; else they are `None`.
+    pub bytes: bool,
+}
+
+impl Parts {
+    /// All there is.
+    pub const ALL: Parts = Parts { instances: true, domains: true, bytes: true };
+
+    /// Whether nothing but times is wanted.
+    pub fn are_times_only(self) -> bool {
+        self == Parts::default()
+    }
+}
+
+/// Appends the times of the block's connections, sorted, to `out`. On an error `out` is as before.
+pub fn decode_times(block: &[u8], out: &mut Vec<i64>) -> Result<(), DecodeError> {
     let mut input = block;
     let count = take_count(&mut input)?;
-    let times = take_differences(&mut input, count)?;
-    let instances = take_differences(&mut input, count)?;
-    let domains = take_differences(&mut input, count)?;
-    let mut bytes = Vec::with_capacity(2 * count);
-    column::decode(&mut input, count, &mut bytes)?;
-    column::decode(&mut input, count, &mut bytes)?;
-    if !input.is_empty() {
-        return Err(DecodeError::TrailingBytes);
-    }
     let before = out.len();
     out.reserve(count);
-    for index in 0..count {
-        let instance = u32::try_from(instances[index]);
-        let (Ok(instance), Ok(domain)) = (instance, u32::try_from(domains[index])) else {
-            out.truncate(before);
-            return Err(DecodeError::Overflow);
-        };
-        out.push(Connection {
-            time_ms: times[index],
-            instance,
-            domain,
-            bytes_sent: code_to_optional(bytes[index]),
-            bytes_received: code_to_optional(bytes[count + index]),
-        });
-    }
-    if !out[before..].is_sorted_by_key(|connection| connection.time_ms)
-        || out.get(before).is_some_and(|first| first.time_ms < 0)
-    {
-        out.truncate(before);
-        return Err(DecodeError::Overflow);
-    }
-    Ok(())
+    let taken = take_times(&mut input, count, |time_ms| out.push(time_ms));
+    taken.inspect_err(|_| out.truncate(before))
+}
+
+/// Appends the block's connections, sorted by time, to `out`. On an error `out` is as before.
+pub fn decode(block: &[u8], parts: Parts, out: &mut Vec<Connection>) -> Result<(), DecodeError> {
+    let before = out.len();
+    decode_into(block, parts, out).inspect_err(|_| out.truncate(before))
+}
+
+fn decode_into(block: &[u8], parts: Parts, out: &mut Vec<Connection>) -> Result<(), DecodeError> {
+    let mut input = block;
+    let count = take_count(&mut input)?;
+    let before = out.len();
+    out.reserve(count);
+    take_times(&mut input, count, |time_ms| {
+        let (bytes_sent, bytes_received) = (None, None);
+        out.push(Connection { time_ms, instance: 0, domain: 0, bytes_sent, bytes_received });
+    })?;
+    let connections = &mut out[before..];
+    let instance = |connection: &mut Connection, id| connection.instance = id;
+    take_ids(&mut input, parts.instances, connections, instance)?;
+    take_ids(&mut input, parts.domains, connections, |connection, id| connection.domain = id)?;
+    let sent = |connection: &mut Connection, bytes| connection.bytes_sent = bytes;
+    take_bytes(&mut input, parts.bytes, connections, sent)?;
+    let received = |connection: &mut Connection, bytes| connection.bytes_received = bytes;
+    take_bytes(&mut input, parts.bytes, connections, received)?;
+    if input.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
 }
 
 /// Parts of `connections` for a block each: full ones where more will follow at the end, equal
@@ -129,19 +148,74 @@ fn take_count(input: &mut &[u8]) -> Result<usize, DecodeError> {
     }
 }
 
-fn take_differences(input: &mut &[u8], count: usize) -> Result<Vec<i64>, DecodeError> {
+/// A column of row ids, which `set` puts into the connections if they are wanted.
+fn take_ids(
+    input: &mut &[u8],
+    are_wanted: bool,
+    connections: &mut [Connection],
+    set: impl Fn(&mut Connection, u32),
+) -> Result<(), DecodeError> {
+    if !are_wanted {
+        take_varint(input)?;
+        return column::skip(input);
+    }
+    let (count, mut rest) = (connections.len(), connections.iter_mut());
+    take_differences(input, count, |value| {
+        let id = u32::try_from(value).map_err(|_| DecodeError::Overflow)?;
+        rest.next().into_iter().for_each(|connection| set(connection, id));
+        Ok(())
+    })
+}
+
+/// A column of byte counts, which `set` puts into the connections if they are wanted.
+fn take_bytes(
+    input: &mut &[u8],
+    are_wanted: bool,
+    connections: &mut [Connection],
+    set: impl Fn(&mut Connection, Option<u64>),
+) -> Result<(), DecodeError> {
+    if !are_wanted {
+        return column::skip(input);
+    }
+    let (count, mut rest) = (connections.len(), connections.iter_mut());
+    column::decode(input, count, |code| {
+        rest.next().into_iter().for_each(|connection| set(connection, code_to_optional(code)));
+        Ok(())
+    })
+}
+
+/// Times, of which none is negative nor before the last.
+#[inline]
+fn take_times(
+    input: &mut &[u8],
+    count: usize,
+    mut take: impl FnMut(i64),
+) -> Result<(), DecodeError> {
+    let mut before_ms = 0;
+    take_differences(input, count, |time_ms| {
+        if time_ms < before_ms {
+            return Err(DecodeError::Overflow);
+        }
+        before_ms = time_ms;
+        take(time_ms);
+        Ok(())
+    })
+}
+
+#[inline]
+fn take_differences(
+    input: &mut &[u8],
+    count: usize,
+    mut take: impl FnMut(i64) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
     let mut value = unzigzag(take_varint(input)?);
-    let mut differences = Vec::with_capacity(count);
-    column::decode(input, count.saturating_sub(1), &mut differences)?;
-    let mut values = Vec::with_capacity(count);
     if count > 0 {
-        values.push(value);
+        take(value)?;
     }
-    for difference in differences {
+    column::decode(input, count.saturating_sub(1), |difference| {
         value = value.checked_add(unzigzag(difference)).ok_or(DecodeError::Overflow)?;
-        values.push(value);
-    }
-    Ok(values)
+        take(value)
+    })
 }
 
 /// Signed as unsigned, small ones of either sign staying small.
@@ -186,14 +260,26 @@ mod tests {
 
     fn decoded(block: &[u8]) -> Result<Vec<Connection>, DecodeError> {
         let mut connections = Vec::new();
-        decode(block, &mut connections).map(|()| connections)
+        decode(block, Parts::ALL, &mut connections).map(|()| connections)
     }
 
     proptest! {
         #[test]
         fn round_trip(connections in prop::collection::vec(connection(), 0..80)) {
             let connections = sorted(connections);
-            prop_assert_eq!(decoded(&encode(&connections)), Ok(connections));
+            let block = encode(&connections);
+            prop_assert_eq!(decoded(&block), Ok(connections.clone()));
+            let mut times = Vec::new();
+            decode_times(&block, &mut times).unwrap();
+            prop_assert!(times.iter().eq(connections.iter().map(|connection| &connection.time_ms)));
+            let instances = Parts { instances: true, ..Parts::default() };
+            let mut some = Vec::new();
+            decode(&block, instances, &mut some).unwrap();
+            let expected = connections.iter().map(|connection| Connection {
+                instance: connection.instance,
+                ..at(connection.time_ms)
+            });
+            prop_assert!(some.into_iter().eq(expected));
         }
 
         #[test]

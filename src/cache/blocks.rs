@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection as Database, Row, params};
 
-use super::block::{self, Connection};
+use super::block::{self, Connection, Parts};
+use super::summary::BlockSummary;
 use super::{CacheError, claims};
 
 /// A group's blocks are numbered within it; the payload's row id is both numbers together, so
@@ -50,8 +51,8 @@ pub(super) fn read(
     database: &Database,
 ) -> Result<(), CacheError> {
     let mut select = database.prepare_cached("SELECT bytes FROM payload WHERE id = ?1")?;
-    let decoded =
-        select.query_row([id], |row| Ok(block::decode(row.get_ref(0)?.as_blob()?, out)))?;
+    let decoded = select
+        .query_row([id], |row| Ok(block::decode(row.get_ref(0)?.as_blob()?, Parts::ALL, out)))?;
     Ok(decoded?)
 }
 
@@ -62,10 +63,10 @@ pub(super) fn write(
     connections: &[Connection],
     database: &Database,
 ) -> Result<(), CacheError> {
-    let (Some(first), Some(last)) = (connections.first(), connections.last()) else {
+    let times_ms: Vec<i64> = connections.iter().map(|connection| connection.time_ms).collect();
+    let Some(summary) = BlockSummary::of(&times_ms) else {
         return Ok(());
     };
-    let intervals = connections.windows(2).map(|pair| pair[1].time_ms - pair[0].time_ms);
     let sum = |bytes: fn(&Connection) -> Option<u64>| {
         let known = connections.iter().filter_map(bytes);
         // The sum only shows; NULL where SQLite's integers do not reach.
@@ -74,19 +75,20 @@ pub(super) fn write(
     database
         .prepare_cached(
             "INSERT INTO block (group_id, first_ms, last_ms, id, connections, min_interval_ms,
-                                max_interval_ms, bytes_sent, bytes_received)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                                max_interval_ms, bytes_sent, bytes_received, digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             group,
-            first.time_ms,
-            last.time_ms,
+            summary.first_ms,
+            summary.last_ms,
             id,
-            connections.len(),
-            intervals.clone().min(),
-            intervals.max(),
+            summary.connections,
+            summary.intervals_ms.map(|(shortest, _)| shortest),
+            summary.intervals_ms.map(|(_, longest)| longest),
             sum(|connection| connection.bytes_sent),
             sum(|connection| connection.bytes_received),
+            summary.digest.to_bytes(),
         ])?;
     database
         .prepare_cached("INSERT OR REPLACE INTO payload (id, bytes) VALUES (?1, ?2)")?

@@ -32,24 +32,33 @@ pub(super) fn encode(values: &[u64], out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes);
 }
 
-/// Takes a column of `count` values off the front of `input` and appends them to `out`.
+/// Takes a column of `count` values off the front of `input` and hands them to `take`.
+#[inline]
 pub(super) fn decode(
     input: &mut &[u8],
     count: usize,
-    out: &mut Vec<u64>,
+    mut take: impl FnMut(u64) -> Result<(), DecodeError>,
 ) -> Result<(), DecodeError> {
     let least = take_varint(input)?;
     let divisor = take_varint(input)?;
     if divisor == 0 {
-        out.resize(out.len() + count, least);
-        return Ok(());
+        return (0..count).try_for_each(|_| take(least));
     }
     let (parameter, bytes) = take_bits(input)?;
     let mut bits = BitReader::new(bytes);
     for _ in 0..count {
         let scaled = bits.take_rice(parameter)?.checked_mul(divisor);
         let value = scaled.and_then(|scaled| scaled.checked_add(least));
-        out.push(value.ok_or(DecodeError::Overflow)?);
+        take(value.ok_or(DecodeError::Overflow)?)?;
+    }
+    Ok(())
+}
+
+/// Takes a column off the front of `input` undecoded.
+pub(super) fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
+    take_varint(input)?;
+    if take_varint(input)? != 0 {
+        take_bits(input)?;
     }
     Ok(())
 }
@@ -172,6 +181,7 @@ impl<'a> BitReader<'a> {
     }
 
     /// Fills the window to at least 56 bits, or to all that is left.
+    #[inline(always)]
     fn refill(&mut self) {
         if let Some(next) = self.bytes.first_chunk::<8>() {
             self.window |= u64::from_le_bytes(*next) << self.length;
@@ -189,6 +199,7 @@ impl<'a> BitReader<'a> {
         }
     }
 
+    #[inline]
     fn consume(&mut self, length: u32) -> Result<(), DecodeError> {
         self.length = self.length.checked_sub(length).ok_or(DecodeError::Truncated)?;
         self.window >>= length;
@@ -203,9 +214,23 @@ impl<'a> BitReader<'a> {
         Ok(bits)
     }
 
+    #[inline(always)] // so that the window stays in registers
     fn take_rice(&mut self, parameter: u32) -> Result<u64, DecodeError> {
         self.refill();
         let quotient = self.window.trailing_ones();
+        let length = quotient + 1 + parameter;
+        if quotient >= ESCAPE || parameter > 31 || length > self.length {
+            return self.take_long_rice(quotient, parameter);
+        }
+        // The window holds the longest of these.
+        let low = self.window >> (quotient + 1) & ((1 << parameter) - 1);
+        self.window >>= length;
+        self.length -= length;
+        Ok(u64::from(quotient) << parameter | low)
+    }
+
+    #[cold]
+    fn take_long_rice(&mut self, quotient: u32, parameter: u32) -> Result<u64, DecodeError> {
         if quotient >= ESCAPE {
             self.consume(ESCAPE)?;
             return Ok(self.take(32)? | self.take(32)? << 32);
@@ -272,7 +297,14 @@ mod tests {
             let bytes = encoded(&values);
             let mut input = bytes.as_slice();
             let mut decoded = Vec::new();
-            decode(&mut input, values.len(), &mut decoded).unwrap();
+            decode(&mut input, values.len(), |value| {
+                decoded.push(value);
+                Ok(())
+            })
+            .unwrap();
+            let mut skipped = bytes.as_slice();
+            skip(&mut skipped).unwrap();
+            prop_assert!(skipped.is_empty());
             prop_assert_eq!(decoded, values);
             prop_assert!(input.is_empty());
         }

@@ -74,6 +74,12 @@ pub enum CacheError {
     /// SQLite failed.
     #[error("the cache failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// Reading took longer than it may.
+    #[error(
+        "the query took longer than its {0} ms: ask for fewer hours or narrow it by pathname or \
+         destination, or raise query_budget_ms"
+    )]
+    OutOfTime(u128),
     /// A block does not decode.
     #[error("the cache is damaged: {0}")]
     Block(#[from] DecodeError),

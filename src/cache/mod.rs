@@ -7,6 +7,7 @@
 
 pub mod block;
 mod blocks;
+pub mod checkins;
 mod claims;
 mod column;
 mod error;
@@ -18,18 +19,24 @@ mod merge_into_blocks;
 mod names;
 mod pass;
 mod reader;
+pub mod repetition;
 mod retention;
 mod schema;
 mod sources;
+mod summary;
+mod variation;
 mod writer;
 
-pub use block::Connection;
+pub use block::{Connection, Parts};
 pub use error::CacheError;
 pub use location::default_path;
 pub use pass::Pass;
-pub use reader::{Group, Instance, Reader, Scan, Summary, Totals};
+pub use reader::{Cost, Group, Instance, Reader, Totals};
+pub use repetition::Repetition;
 pub use retention::Retention;
 pub use sources::{Cursor, PassOutcome, Source};
+pub use summary::{Summary, shortest_and_longest};
+pub use variation::Variation;
 pub use writer::{PassCounts, Writer};
 
 /// A span of time, both ends included, in unix milliseconds.

@@ -3,15 +3,17 @@
 //! Any number of readers, in any process, beside the writer. A reader changes nothing, not even
 //! a damaged file.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use rusqlite::{Connection as Database, OptionalExtension, params};
+use rusqlite::{Connection as Database, OptionalExtension, Row, params};
 
-use super::block::Connection;
-use super::blocks::{self, HEADER_COLUMNS, Header};
+use super::block::{self, Connection, Parts};
 use super::sources::{self, Source};
+use super::summary::{BlockSummary, Digest, Summary};
 use super::{CacheError, Window, location, schema};
-use crate::journal::{FileTime, Protocol, SophosPid};
+use crate::journal::{FileTime, Protocol, Scope, SophosPid};
 
 /// A group: the connections that share host, pathname, destination, port and protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,23 +30,17 @@ pub struct Group {
     pub port: u16,
     /// Transport protocol.
     pub protocol: Protocol,
-    /// Its connections, in the window and outside.
-    pub connections: u64,
-    /// Unix milliseconds of the first of them.
-    pub first_ms: i64,
-    /// Unix milliseconds of the last of them.
-    pub last_ms: i64,
+    /// Where the destination lies.
+    pub scope: Scope,
 }
 
-/// What is known of a group's connections in a window without decoding a block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Summary {
-    /// Connections of the blocks that reach into the window: at least those in it.
-    pub connections: u64,
-    /// The shortest of the intervals that are sure to lie in the window, milliseconds.
-    pub min_interval_ms: Option<i64>,
-    /// The longest of them.
-    pub max_interval_ms: Option<i64>,
+/// What a reader has read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Blocks that were decoded.
+    pub blocks: u64,
+    /// Bytes of these, and of what summarises others.
+    pub bytes: u64,
 }
 
 /// A process instance.
@@ -84,12 +80,40 @@ pub struct Totals {
 pub struct Reader {
     database: Database,
     path: PathBuf,
+    cost: Cell<Cost>,
+    /// When to give up, and after how long.
+    deadline: Option<(Instant, Duration)>,
 }
+
+/// The blocks of a group that reach into a window. They follow each other in time, so that of those
+/// that begin before it only the last can.
+const BLOCKS: &str = "
+    SELECT first_ms, last_ms, bytes FROM block LEFT JOIN payload ON payload.id = block.id
+    WHERE group_id = ?3 AND first_ms <= ?2 AND last_ms >= ?1
+      AND first_ms >= coalesce(
+          (SELECT max(first_ms) FROM block WHERE group_id = ?3 AND first_ms < ?1), ?1)
+    ORDER BY first_ms, last_ms, block.id";
 
 impl Reader {
     /// Opens the cache at `path`.
     pub fn open(path: &Path) -> Result<Reader, CacheError> {
-        Ok(Reader { database: schema::open_to_read(path)?, path: path.to_owned() })
+        Ok(Reader {
+            database: schema::open_to_read(path)?,
+            path: path.to_owned(),
+            cost: Cell::default(),
+            deadline: None,
+        })
+    }
+
+    /// The same, giving up when `budget` is spent.
+    pub fn with_budget(self, budget: Duration) -> Reader {
+        let deadline = Instant::now().checked_add(budget);
+        Reader { deadline: deadline.map(|deadline| (deadline, budget)), ..self }
+    }
+
+    /// What has been read so far.
+    pub fn cost(&self) -> Cost {
+        self.cost.get()
     }
 
     /// The file.
@@ -111,59 +135,187 @@ impl Reader {
     /// The groups that may have connections in `window`, by id.
     pub fn groups(&self, window: Window) -> Result<Vec<Group>, CacheError> {
         let mut select = self.database.prepare_cached(
-            "SELECT id, host, pathname, destination, port, protocol, connections,
-                    first_ms, last_ms
-             FROM connection_group
+            "SELECT id, host, pathname, destination, port, protocol, scope FROM connection_group
              WHERE first_ms <= ?2 AND last_ms >= ?1 ORDER BY id",
         )?;
-        let groups = select.query_map(params![window.since_ms, window.until_ms], |row| {
-            Ok(Group {
-                id: row.get(0)?,
-                host: row.get(1)?,
-                pathname: row.get(2)?,
-                destination: row.get(3)?,
-                port: row.get(4)?,
-                protocol: Protocol::from_number(row.get(5)?),
-                connections: row.get(6)?,
-                first_ms: row.get(7)?,
-                last_ms: row.get(8)?,
-            })
-        })?;
-        Ok(groups.collect::<Result<_, _>>()?)
+        let mut rows = select.query(params![window.since_ms, window.until_ms])?;
+        let mut groups = Vec::new();
+        while let Some(row) = rows.next()? {
+            groups.push(self.group(row)?);
+        }
+        Ok(groups)
     }
 
-    /// What is known of `group` in `window` without decoding a block: the intervals are those
-    /// inside blocks that lie in the window as a whole.
-    pub fn summary(&self, group: &Group, window: Window) -> Result<Summary, CacheError> {
-        let summary = self
+    /// Hands on every group that has connections in `window`, by id, with a summary of those. Only
+    /// blocks that reach beyond the window are decoded.
+    pub fn summaries<E: From<CacheError>>(
+        &self,
+        window: Window,
+        mut take: impl FnMut(Group, &Summary) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut select = self
             .database
             .prepare_cached(
-                "SELECT coalesce(sum(connections), 0),
-                        min(min_interval_ms) FILTER (WHERE first_ms >= ?2 AND last_ms <= ?3),
-                        max(max_interval_ms) FILTER (WHERE first_ms >= ?2 AND last_ms <= ?3)
-                 FROM block WHERE group_id = ?1 AND first_ms <= ?3 AND last_ms >= ?2",
-            )?
-            .query_row(params![group.id, window.since_ms, window.until_ms], |row| {
-                Ok(Summary {
-                    connections: row.get(0)?,
-                    min_interval_ms: row.get(1)?,
-                    max_interval_ms: row.get(2)?,
-                })
-            })?;
-        Ok(summary)
+                "SELECT g.id, host, pathname, destination, port, protocol, scope,
+                        b.id, b.first_ms, b.last_ms, b.connections, min_interval_ms,
+                        max_interval_ms, digest
+                 FROM connection_group g CROSS JOIN block b ON b.group_id = g.id
+                 WHERE g.first_ms <= ?2 AND g.last_ms >= ?1
+                   AND b.first_ms <= ?2 AND b.last_ms >= ?1
+                   AND b.first_ms >= CASE WHEN g.first_ms >= ?1 THEN ?1 ELSE coalesce(
+                       (SELECT max(first_ms) FROM block WHERE group_id = g.id AND first_ms < ?1),
+                       ?1) END
+                 ORDER BY g.id, b.first_ms, b.last_ms, b.id",
+            )
+            .map_err(CacheError::from)?;
+        let parameters = params![window.since_ms, window.until_ms];
+        let mut rows = select.query(parameters).map_err(CacheError::from)?;
+        let mut open: Option<(Group, Summary)> = None;
+        while let Some(row) = rows.next().map_err(CacheError::from)? {
+            let id: u32 = row.get(0).map_err(CacheError::from)?;
+            if let Some((group, summary)) = open.take_if(|(group, _)| group.id != id) {
+                take(group, &summary)?;
+                self.check_deadline()?;
+            }
+            let Some(block) = self.block_summary(row, window)? else {
+                continue;
+            };
+            let (_, summary) = match &mut open {
+                Some(open) => open,
+                None => open.insert((self.group(row)?, Summary::default())),
+            };
+            summary.add(&block);
+        }
+        match open {
+            Some((group, summary)) => take(group, &summary),
+            None => Ok(()),
+        }
     }
 
-    /// The connections of `group` in `window`, in time order.
-    pub fn scan(&self, group: &Group, window: Window) -> Result<Scan<'_>, CacheError> {
-        let mut select = self.database.prepare_cached(&format!(
-            "SELECT {HEADER_COLUMNS} FROM block
-             WHERE group_id = ?1 AND first_ms <= ?3 AND last_ms >= ?2
-             ORDER BY first_ms DESC, last_ms DESC, id DESC"
-        ))?;
-        let parameters = params![group.id, window.since_ms, window.until_ms];
-        let blocks = select.query_map(parameters, Header::from_row)?;
-        let blocks = blocks.collect::<Result<_, _>>()?;
-        Ok(Scan { reader: self, window, blocks, connections: Vec::new(), next: 0 })
+    /// A group from a row that begins with its columns.
+    fn group(&self, row: &Row<'_>) -> Result<Group, CacheError> {
+        let destination = row.get(3)?;
+        let scope: Option<u8> = row.get(6)?;
+        Ok(Group {
+            id: row.get(0)?,
+            host: row.get(1)?,
+            pathname: row.get(2)?,
+            destination,
+            port: row.get(4)?,
+            protocol: Protocol::from_number(row.get(5)?),
+            scope: match scope.and_then(Scope::from_number) {
+                Some(scope) => scope,
+                None => Scope::of(&self.name(destination)?),
+            },
+        })
+    }
+
+    /// What is known of the connections of a block in `window`; `None` if none is there.
+    fn block_summary(
+        &self,
+        row: &Row<'_>,
+        window: Window,
+    ) -> Result<Option<BlockSummary>, CacheError> {
+        let (first_ms, last_ms): (i64, i64) = (row.get(8)?, row.get(9)?);
+        let digest = row.get_ref(13)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        let is_inside = first_ms >= window.since_ms && last_ms <= window.until_ms;
+        if let Some(digest) = digest.filter(|_| is_inside) {
+            self.count(0, digest.len());
+            let (shortest_ms, longest_ms): (Option<i64>, Option<i64>) =
+                (row.get(11)?, row.get(12)?);
+            return Ok(Some(BlockSummary {
+                first_ms,
+                last_ms,
+                connections: row.get(10)?,
+                intervals_ms: shortest_ms.zip(longest_ms),
+                digest: Digest::from_bytes(digest)?,
+            }));
+        }
+        let mut times_ms = Vec::new();
+        let mut select = self.database.prepare_cached("SELECT bytes FROM payload WHERE id = ?1")?;
+        let decoded = select.query_row([row.get::<_, i64>(7)?], |row| {
+            let bytes = row.get_ref(0)?.as_blob()?;
+            self.count(1, bytes.len());
+            Ok(block::decode_times(bytes, &mut times_ms))
+        });
+        decoded??;
+        times_ms.retain(|time_ms| window.contains(*time_ms));
+        Ok(BlockSummary::of(&times_ms))
+    }
+
+    /// Appends the times of the connections of group `id` in `window`, sorted, to `out`.
+    pub fn times(&self, id: u32, window: Window, out: &mut Vec<i64>) -> Result<(), CacheError> {
+        self.blocks(id, window, |bytes, is_cut| {
+            let before = out.len();
+            block::decode_times(bytes, out)?;
+            if is_cut {
+                let mut kept = before;
+                for index in before..out.len() {
+                    if window.contains(out[index]) {
+                        out[kept] = out[index];
+                        kept += 1;
+                    }
+                }
+                out.truncate(kept);
+            }
+            Ok(())
+        })
+    }
+
+    /// Hands on the connections of group `id` in `window`, in time order, with these parts of them.
+    pub fn scan<E: From<CacheError>>(
+        &self,
+        id: u32,
+        window: Window,
+        parts: Parts,
+        mut take: impl FnMut(&Connection) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut connections = Vec::new();
+        self.blocks(id, window, |bytes, is_cut| {
+            connections.clear();
+            block::decode(bytes, parts, &mut connections).map_err(CacheError::from)?;
+            let is_wanted =
+                |connection: &&Connection| !is_cut || window.contains(connection.time_ms);
+            connections.iter().filter(is_wanted).try_for_each(&mut take)
+        })
+    }
+
+    /// Hands on the blocks of group `id` that reach into `window`, in time order, and whether they
+    /// reach beyond it.
+    fn blocks<E: From<CacheError>>(
+        &self,
+        id: u32,
+        window: Window,
+        mut take: impl FnMut(&[u8], bool) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut select = self.database.prepare_cached(BLOCKS).map_err(CacheError::from)?;
+        let parameters = params![window.since_ms, window.until_ms, id];
+        let mut rows = select.query(parameters).map_err(CacheError::from)?;
+        while let Some(row) = rows.next().map_err(CacheError::from)? {
+            let first_and_last = row.get(0).and_then(|first| Ok((first, row.get(1)?)));
+            let (first_ms, last_ms): (i64, i64) = first_and_last.map_err(CacheError::from)?;
+            let bytes = row.get_ref(2).and_then(|bytes| Ok(bytes.as_blob()?));
+            let bytes = bytes.map_err(CacheError::from)?;
+            self.count(1, bytes.len());
+            take(bytes, first_ms < window.since_ms || last_ms > window.until_ms)?;
+            self.check_deadline()?;
+        }
+        Ok(())
+    }
+
+    fn count(&self, blocks: u64, bytes: usize) {
+        let Cost { blocks: before, bytes: bytes_before } = self.cost.get();
+        self.cost.set(Cost { blocks: before + blocks, bytes: bytes_before + bytes as u64 });
+    }
+
+    /// An error once the budget is spent.
+    fn check_deadline(&self) -> Result<(), CacheError> {
+        match self.deadline {
+            Some((deadline, budget)) if Instant::now() > deadline => {
+                Err(CacheError::OutOfTime(budget.as_millis()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The text of a name id.
@@ -247,38 +399,5 @@ impl Reader {
 
     fn damaged(&self, reason: &str) -> CacheError {
         CacheError::Damaged { path: self.path.clone(), reason: reason.to_owned() }
-    }
-}
-
-/// The connections of one group in a window, decoded a block at a time.
-pub struct Scan<'r> {
-    reader: &'r Reader,
-    window: Window,
-    /// Those still to come, the earliest last.
-    blocks: Vec<Header>,
-    connections: Vec<Connection>,
-    next: usize,
-}
-
-impl Scan<'_> {
-    /// The next connection, without moving on.
-    pub fn peek(&mut self) -> Result<Option<Connection>, CacheError> {
-        while self.next == self.connections.len() {
-            let Some(header) = self.blocks.pop() else {
-                return Ok(None);
-            };
-            self.connections.clear();
-            self.next = 0;
-            blocks::read(header.id, &mut self.connections, &self.reader.database)?;
-            if header.first_ms < self.window.since_ms || header.last_ms > self.window.until_ms {
-                self.connections.retain(|connection| self.window.contains(connection.time_ms));
-            }
-        }
-        Ok(Some(self.connections[self.next]))
-    }
-
-    /// Moves on.
-    pub fn advance(&mut self) {
-        self.next = (self.next + 1).min(self.connections.len());
     }
 }

@@ -15,7 +15,7 @@ use super::{CacheError, location, lock};
 const APPLICATION_ID: i64 = 0x4263_6e43;
 
 /// Each step brings a file from the version of its index to the next.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     -- Hosts, pathnames and destinations.
     CREATE TABLE name (
@@ -87,6 +87,10 @@ const MIGRATIONS: [&str; 2] = [
 ",
     // Up to where a live source has been collected, unix seconds; NULL for files.
     "ALTER TABLE source ADD COLUMN cursor_s INTEGER",
+    // What a block's connections rule out (see `summary`), and where a group's destination lies.
+    // NULL in what an older version wrote: it has to be computed.
+    "ALTER TABLE block ADD COLUMN digest BLOB;
+     ALTER TABLE connection_group ADD COLUMN scope INTEGER",
 ];
 
 const VERSION: i64 = MIGRATIONS.len() as i64;

@@ -17,7 +17,7 @@ use super::merge_into_blocks::{PassState, merge_into_blocks};
 use super::names::{Names, inserted_id};
 use super::schema::{self, Durability};
 use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
-use crate::journal::{ConnectionEvent, Process, ProcessEvent, Protocol};
+use crate::journal::{ConnectionEvent, Process, ProcessEvent, Protocol, Scope};
 
 /// So many connections wait for one transaction unless told otherwise: some 16 MB of memory.
 const BATCH: usize = 1 << 18;
@@ -182,7 +182,7 @@ impl Writer {
                 if self.groups.len() >= KEPT_GROUPS {
                     self.groups.clear();
                 }
-                let group = find_or_insert_group(&key, event.time_ms, database)?;
+                let group = find_or_insert_group(&key, event, database)?;
                 self.groups.insert(key, group);
                 group
             }
@@ -332,7 +332,7 @@ fn place(
 
 fn find_or_insert_group(
     key: &GroupKey,
-    time_ms: i64,
+    event: &ConnectionEvent<'_>,
     database: &Database,
 ) -> Result<u32, CacheError> {
     let protocol = key.protocol.number();
@@ -351,10 +351,18 @@ fn find_or_insert_group(
     database
         .prepare_cached(
             "INSERT INTO connection_group (host, pathname, destination, port, protocol,
-                                           connections, first_ms, last_ms, next_block)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, 0)",
+                                           connections, first_ms, last_ms, next_block, scope)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, 0, ?7)",
         )?
-        .execute(params![key.host, key.pathname, key.destination, key.port, protocol, time_ms])?;
+        .execute(params![
+            key.host,
+            key.pathname,
+            key.destination,
+            key.port,
+            protocol,
+            event.time_ms,
+            Scope::of(event.destination).number(),
+        ])?;
     inserted_id(database, "group of connections")
 }
 

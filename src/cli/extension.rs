@@ -55,6 +55,7 @@ impl Extension {
             retention: config.retention,
             collection: config.collection,
             answers_kept_for: config.answers_kept_for,
+            query_budget: config.query_budget,
         })?;
         Ok(ExitCode::SUCCESS)
     }

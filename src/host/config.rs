@@ -12,10 +12,11 @@ use crate::cache::Retention;
 use crate::journal::collector::{InvalidSql, Named, Source, SqlSource};
 
 /// Every key and table, as it is written in the file.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "cache",
     "suppressions",
     "result_cache_seconds",
+    "query_budget_ms",
     "retention",
     "collector",
     "retention.days",
@@ -50,6 +51,8 @@ pub struct Config {
     pub suppressions: Option<PathBuf>,
     /// How long an answer is given again to the same query.
     pub answers_kept_for: Duration,
+    /// How long a query may take.
+    pub query_budget: Duration,
     /// How much the cache keeps.
     pub retention: Retention,
     /// What fills it.
@@ -130,6 +133,7 @@ impl Default for Config {
             cache: None,
             suppressions: None,
             answers_kept_for: Duration::from_secs(File::default().result_cache_seconds as u64),
+            query_budget: Duration::from_millis(File::default().query_budget_ms as u64),
             retention: Retention::default(),
             collection: Collection {
                 source: CollectionSource::Table(Source::Auto),
@@ -210,6 +214,7 @@ struct File {
     cache: Option<PathBuf>,
     suppressions: Option<PathBuf>,
     result_cache_seconds: i64,
+    query_budget_ms: i64,
     retention: RetentionKeys,
     collector: CollectorKeys,
 }
@@ -237,6 +242,7 @@ impl Default for File {
             cache: None,
             suppressions: None,
             result_cache_seconds: 10,
+            query_budget_ms: 5000,
             retention: RetentionKeys::default(),
             collector: CollectorKeys::default(),
         }
@@ -270,6 +276,7 @@ impl File {
     fn check(self) -> Result<Config, String> {
         let CollectorKeys { poll_seconds, overlap_seconds, lookback_hours, .. } = self.collector;
         between("result_cache_seconds", self.result_cache_seconds, 0, 3600)?;
+        between("query_budget_ms", self.query_budget_ms, 1, 300_000)?;
         between("retention.days", self.retention.days, 1, 3650)?;
         between("retention.megabytes", self.retention.megabytes, 1, 1 << 20)?;
         between("collector.poll_seconds", poll_seconds, LEAST_POLL_SECONDS, SECONDS_PER_DAY)?;
@@ -284,6 +291,7 @@ impl File {
             cache: self.cache,
             suppressions: self.suppressions,
             answers_kept_for: Duration::from_secs(self.result_cache_seconds as u64),
+            query_budget: Duration::from_millis(self.query_budget_ms as u64),
             retention: Retention {
                 max_age_ms: self.retention.days * SECONDS_PER_DAY * 1000,
                 max_bytes: (self.retention.megabytes as u64) << 20,
@@ -367,6 +375,7 @@ mod tests {
     fn every_key_counts() {
         let config = parse(
             "cache = '/tmp/c.sqlite'\nsuppressions = '/tmp/s.toml'\nresult_cache_seconds = 0\n\
+             query_budget_ms = 900\n\
              [retention]\ndays = 7\nmegabytes = 64\n\
              [collector]\nsql = 'SELECT * FROM t WHERE time >= $since'\npoll_seconds = 60\n\
              overlap_seconds = 5\nlookback_hours = 2",
@@ -375,6 +384,7 @@ mod tests {
         assert_eq!(config.cache, Some("/tmp/c.sqlite".into()));
         assert_eq!(config.suppressions, Some("/tmp/s.toml".into()));
         assert_eq!(config.answers_kept_for, Duration::ZERO);
+        assert_eq!(config.query_budget, Duration::from_millis(900));
         assert_eq!(config.retention, Retention { max_age_ms: 604_800_000, max_bytes: 64 << 20 });
         let collection = config.collection;
         let sql = "SELECT * FROM t WHERE time >= $since".to_owned();

@@ -108,6 +108,8 @@ unsafe impl<'vtab> VTab<'vtab> for ServedTable {
                 usage.set_argv_index(passed_on.len() as c_int);
             }
         }
+        // Which columns are used comes first, as a bit each; the last stands for all from it on.
+        passed_on.insert(0, info.col_used().to_string());
         info.set_idx_str(&passed_on.join(","));
         info.set_estimated_cost(cost);
         Ok(true)
@@ -147,8 +149,14 @@ unsafe impl VTabCursor for ServedCursor<'_> {
         passed_on: Option<&str>,
         values: &Filters<'_>,
     ) -> Result<()> {
-        let mut context = QueryContext::default();
-        let passed_on = passed_on.unwrap_or_default().split(',');
+        let mut passed_on = passed_on.unwrap_or_default().split(',');
+        let columns_used = passed_on.next().and_then(|used| used.parse().ok());
+        let columns_used = columns_used.map(|used: u64| {
+            let is_used = |at: usize| used >> at.min(63) & 1 == 1;
+            let columns = self.columns.iter().enumerate().filter(|(at, _)| is_used(*at));
+            columns.map(|(_, column)| column.name.to_owned()).collect()
+        });
+        let mut context = QueryContext { columns_used, ..QueryContext::default() };
         for (constraint, value) in passed_on.zip(values.iter()) {
             let column_and_operator = constraint.split_once(':');
             let Some((Ok(column), Ok(operator))) =

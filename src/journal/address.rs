@@ -32,6 +32,26 @@ impl Scope {
         }
     }
 
+    /// All of them, by their numbers.
+    const ALL: [Scope; 6] = [
+        Scope::Public,
+        Scope::Private,
+        Scope::LinkLocal,
+        Scope::Loopback,
+        Scope::Multicast,
+        Scope::Name,
+    ];
+
+    /// The number that stands for it in a cache.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The scope of a number, if there is one.
+    pub fn from_number(number: u8) -> Option<Scope> {
+        Scope::ALL.get(usize::from(number)).copied()
+    }
+
     /// The word in the column `destination_scope`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,10 +5,11 @@
 //! the built-in ones and the user's together. What a match hides is the table's affair.
 
 mod error;
+mod pattern;
 mod protected;
 mod rule;
 mod rules;
 
 pub use error::RuleError;
 pub use rule::{Member, Rule};
-pub use rules::Rules;
+pub use rules::{Rules, RulesOnPath};

@@ -1,11 +1,12 @@
 //! One rule: what its conditions are, whether they deserve trust, and whether they hold.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use super::pattern::Pattern;
 use super::protected;
 use crate::journal::Protocol;
 
@@ -67,9 +68,9 @@ pub struct Rule {
     pub enabled: bool,
     /// The conditions in words.
     pub conditions: String,
-    pathnames: Option<GlobSet>,
+    pathnames: Vec<Pattern>,
     destinations: Vec<IpNet>,
-    domains: Option<GlobSet>,
+    domains: Vec<Pattern>,
     ports: Vec<u16>,
     protocol: Option<Protocol>,
 }
@@ -89,7 +90,8 @@ impl Rule {
                     .to_owned(),
             );
         }
-        let pathnames: Vec<_> = written.pathname.iter().map(|pattern| folded(pattern)).collect();
+        let pathnames: Vec<_> =
+            written.pathname.iter().map(|pattern| folded(pattern).into_owned()).collect();
         if !says_where_to
             && let Some((pattern, _)) = written
                 .pathname
@@ -114,7 +116,7 @@ impl Rule {
         };
         Ok(Rule {
             conditions: in_words(&written),
-            pathnames: globs(&pathnames, true)?,
+            pathnames: patterns(&pathnames, true)?,
             destinations: networks(&written.destination)?,
             domains: domains(&written.domain)?,
             name: written.name,
@@ -127,60 +129,56 @@ impl Rule {
         })
     }
 
-    /// Whether all conditions hold. Without a destination or a domain the path is all there is to
-    /// trust, so it must lie where only administrators can write.
-    pub fn matches(&self, member: &Member<'_>) -> bool {
-        let says_where_to = !self.destinations.is_empty() || self.domains.is_some();
-        let pathname_holds = || match &self.pathnames {
-            None => true,
-            Some(pathnames) => {
-                let pathname = folded(member.pathname);
-                pathnames.is_match(&pathname) && (says_where_to || protected::holds(&pathname))
-            }
-        };
-        let address = member.destination.parse::<IpAddr>().ok();
-        let destination_holds = || {
-            self.destinations.is_empty()
-                || address.is_some_and(|address| {
-                    self.destinations.iter().any(|network| network.contains(&address))
-                })
-        };
-        // Where the journal knows no address, the destination is the name.
-        let name = if address.is_none() { member.destination } else { member.domain };
-        let domain_holds = || {
-            self.domains.as_ref().is_none_or(|domains| domains.is_match(name.to_ascii_lowercase()))
-        };
+    /// Whether it looks at the name of the destination.
+    pub(super) fn reads_domains(&self) -> bool {
+        !self.domains.is_empty()
+    }
+
+    /// Whether the condition on the path holds, which is `folded`. Without a destination or a domain
+    /// the path is all there is to trust, so it must lie where only administrators can write.
+    pub(super) fn path_holds(&self, folded_path: &str) -> bool {
+        self.pathnames.is_empty()
+            || any_matches(&self.pathnames, folded_path)
+                && (self.says_where_to() || protected::holds(folded_path))
+    }
+
+    /// Whether all other conditions hold.
+    pub(super) fn matches(&self, member: &Member<'_>) -> bool {
         (self.ports.is_empty() || self.ports.contains(&member.port))
             && self.protocol.is_none_or(|protocol| {
                 // Many journals do not know it.
                 protocol == member.protocol || member.protocol == Protocol::Unknown
             })
-            && destination_holds()
-            && domain_holds()
-            && pathname_holds()
+            && (!self.says_where_to() || self.destination_holds(member))
     }
+
+    fn says_where_to(&self) -> bool {
+        !self.destinations.is_empty() || !self.domains.is_empty()
+    }
+
+    fn destination_holds(&self, member: &Member<'_>) -> bool {
+        let address = member.destination.parse::<IpAddr>().ok();
+        let contains =
+            |address: IpAddr| self.destinations.iter().any(|network| network.contains(&address));
+        // Where the journal knows no address, the destination is the name.
+        let name = if address.is_none() { member.destination } else { member.domain };
+        (self.destinations.is_empty() || address.is_some_and(contains))
+            && (self.domains.is_empty() || any_matches(&self.domains, &name.to_ascii_lowercase()))
+    }
+}
+
+fn any_matches(patterns: &[Pattern], text: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(text))
 }
 
 /// A path or pattern with slashes, and in lower case if it is one of Windows.
-fn folded(path: &str) -> String {
+pub(super) fn folded(path: &str) -> Cow<'_, str> {
     let is_windows = path.contains('\\') || path.get(1..2) == Some(":");
-    if is_windows { path.replace('\\', "/").to_lowercase() } else { path.to_owned() }
+    if is_windows { path.replace('\\', "/").to_lowercase().into() } else { path.into() }
 }
 
-fn globs(patterns: &[String], of_paths: bool) -> Result<Option<GlobSet>, String> {
-    if patterns.is_empty() {
-        return Ok(None);
-    }
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        let glob = GlobBuilder::new(pattern)
-            .literal_separator(of_paths)
-            .backslash_escape(false)
-            .build()
-            .map_err(|error| format!("has the pattern '{pattern}': {}", error.kind()))?;
-        set.add(glob);
-    }
-    set.build().map(Some).map_err(|error| format!("has patterns that cannot be used: {error}"))
+fn patterns(written: &[String], of_paths: bool) -> Result<Vec<Pattern>, String> {
+    written.iter().map(|pattern| Pattern::new(pattern, of_paths)).collect()
 }
 
 fn networks(written: &[String]) -> Result<Vec<IpNet>, String> {
@@ -199,9 +197,9 @@ fn networks(written: &[String]) -> Result<Vec<IpNet>, String> {
 }
 
 /// Globs of names; each must end in a name that somebody has registered.
-fn domains(written: &[String]) -> Result<Option<GlobSet>, String> {
-    let patterns: Vec<_> = written.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
-    for pattern in &patterns {
+fn domains(written: &[String]) -> Result<Vec<Pattern>, String> {
+    let names: Vec<_> = written.iter().map(|pattern| pattern.to_ascii_lowercase()).collect();
+    for pattern in &names {
         let words = pattern.rsplit(['*', '?', ']', '}']).next().unwrap_or_default();
         let is_registered = psl::domain_str(words.trim_matches('.'))
             .is_some_and(|registered| registered.parse::<IpAddr>().is_err());
@@ -212,7 +210,7 @@ fn domains(written: &[String]) -> Result<Option<GlobSet>, String> {
             ));
         }
     }
-    globs(&patterns, false)
+    patterns(&names, false)
 }
 
 fn in_words(written: &WrittenRule) -> String {

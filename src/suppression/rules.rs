@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::rule::WrittenRule;
+use super::rule::{WrittenRule, folded};
 use super::{Member, Rule, RuleError};
 
 const DEFAULT_RULES: &str = include_str!("default_rules.toml");
@@ -89,9 +89,35 @@ impl Rules {
         &self.0
     }
 
+    /// Whether any of them looks at the names of destinations.
+    pub fn read_domains(&self) -> bool {
+        self.0.iter().any(|rule| rule.enabled && rule.reads_domains())
+    }
+
     /// The first enabled rule that matches.
     pub fn find(&self, member: &Member<'_>) -> Option<&Rule> {
-        self.0.iter().find(|rule| rule.enabled && rule.matches(member))
+        self.on_path(member.pathname).find(member)
+    }
+
+    /// The enabled rules that a process of this pathname may fall under.
+    pub fn on_path(&self, pathname: &str) -> RulesOnPath<'_> {
+        let path = folded(pathname);
+        RulesOnPath(self.0.iter().filter(|rule| rule.enabled && rule.path_holds(&path)).collect())
+    }
+}
+
+/// The rules that are left once the pathname is known.
+pub struct RulesOnPath<'r>(Vec<&'r Rule>);
+
+impl<'r> RulesOnPath<'r> {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The first that matches a member with that pathname.
+    pub fn find(&self, member: &Member<'_>) -> Option<&'r Rule> {
+        self.0.iter().find(|rule| rule.matches(member)).copied()
     }
 }
 

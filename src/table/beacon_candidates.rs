@@ -1,20 +1,24 @@
 //! `beacon_candidates`: one row a group of connections, with its rhythm and who named it.
+//!
+//! A group goes through three doors, each dearer than the one before: its summary, which needs no
+//! decoding; the times of its connections, for the detectors; the rest of them, for its row.
 
 use std::cmp::Ordering;
 
-use super::grouping::{self, Publicity, ResultGroup, Selection, tuple};
-use super::judgement::Judgement;
-use super::narrowing::Narrowing;
+use rustc_hash::FxHashMap;
+
+use super::candidate_row::{CandidateRow, Place};
+use super::grouping::{self, Detail, ResultGroup};
+use super::judgement::{self, Judgement, Wanted};
+use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
+use super::selection::{Member, Open, Selection, is_public, tuple};
 use super::tables::Answer;
-use super::{QueryContext, Row, TableError, Value};
-use crate::beacon::intervals::IntervalStatistics;
-use crate::beacon::periodicity::Periodicity;
-use crate::beacon::rita::{self, Scores};
-use crate::beacon::sparkline::sparkline;
-use crate::beacon::{fixed_interval, repetitive_interval, score};
-use crate::cache::{Reader, Summary};
-use crate::suppression::{Member, Rules};
+use super::{QueryContext, Row, Table, TableError};
+use crate::beacon::readings::Readings;
+use crate::beacon::{fixed_interval, repetitive_interval};
+use crate::cache::{Group, Parts, Reader, Summary};
+use crate::suppression::{self, Rules, RulesOnPath};
 
 /// A row, and what it is ordered by.
 struct Candidate {
@@ -48,47 +52,108 @@ pub(super) fn generate(
     now_ms: i64,
 ) -> Result<Answer, TableError> {
     let parameters = Parameters::of(context, now_ms)?;
-    let key_columns = grouping::columns_in_key(parameters.group_by);
-    let (mut selection, narrowing) = grouping::select(reader, &parameters, context, key_columns)?;
+    let narrowing = Narrowing::of(context, &NARROWING)?;
+    let open = |group: &Group, summary: &Summary| match parameters.include_all {
+        true => Open::default(),
+        false => open_by_summary(group, summary, &parameters),
+    };
+    let (window, include_loopback) = (parameters.window, parameters.include_loopback);
+    let mut selection = Selection::new(reader, window, include_loopback, open)?;
+    if !narrowing.is_empty() {
+        selection.narrow(&narrowing, columns_in_key(parameters.group_by))?;
+    }
+    let mut members = std::mem::take(&mut selection.members);
+    grouping::sort(&mut members, parameters.group_by);
+
     let most_rows = parameters.most_rows();
+    let suppresses = !parameters.include_suppressed || context.uses("suppressed_by");
+    let wanted = Wanted::by(
+        context,
+        !parameters.include_all || members.len() > most_rows,
+        suppresses && rules.read_domains(),
+    );
+    let used = Table::BeaconCandidates
+        .visible_columns()
+        .iter()
+        .map(|column| context.uses(column.name) || narrowing.narrows(column.name));
+    let mut asked = Asked {
+        rules: suppresses.then_some(rules),
+        rules_on_path: FxHashMap::default(),
+        parameters: &parameters,
+        narrowing: &narrowing,
+        wanted,
+        used: used.collect(),
+        selection,
+    };
     let mut candidates: Vec<Candidate> = Vec::new();
     let (mut found, mut rows_suppressed) = (0_u64, 0);
-    let is_wanted = |summary: &Summary, publicity: Publicity| {
-        parameters.include_all || can_be_named(summary, publicity, &parameters)
-    };
-    let asked = Asked { reader, rules, parameters: &parameters, narrowing: &narrowing };
-    selection.for_each_result(parameters.group_by, is_wanted, |selection, group| {
-        match asked.candidate(selection, &group)? {
-            Outcome::Row(candidate) => {
-                found += 1;
-                candidates.push(candidate);
-                if candidates.len() / 2 > most_rows {
-                    keep_first(&mut candidates, most_rows);
-                }
-            }
-            Outcome::Suppressed => rows_suppressed += 1,
-            Outcome::Passed => {}
+    for members in grouping::runs(&members, parameters.group_by) {
+        let open = open_of(members, &parameters);
+        if !parameters.include_all && !open.can_be_named() {
+            continue;
         }
-        Ok(())
-    })?;
+        for group in asked.gather(members, asked.first_look())? {
+            match asked.candidate(members, group, &open)? {
+                Outcome::Row(candidate) => {
+                    found += 1;
+                    candidates.push(candidate);
+                    if candidates.len() / 2 > most_rows {
+                        keep_first(&mut candidates, most_rows);
+                    }
+                }
+                Outcome::Suppressed => rows_suppressed += 1,
+                Outcome::Passed => {}
+            }
+        }
+    }
     if parameters.include_all && parameters.row_limit.is_none() && found > DEFAULT_ROW_LIMIT {
         return Err(TableError::TooManyRows { rows: found, limit: DEFAULT_ROW_LIMIT });
     }
     keep_first(&mut candidates, most_rows);
     let rows: Vec<Row> = candidates.into_iter().map(|candidate| candidate.row).collect();
-    let window_is_empty = selection.window_is_empty();
+    let window_is_empty = asked.selection.window_is_empty;
     Ok(Answer { rows_cut: found - rows.len() as u64, rows, rows_suppressed, window_is_empty })
 }
 
-/// Whether some detector can name a group of which no more is known than this. What it says no to
-/// none of them would name, so that passing it over changes no row.
-fn can_be_named(summary: &Summary, publicity: Publicity, parameters: &Parameters) -> bool {
-    let intervals_ms = summary.min_interval_ms.zip(summary.max_interval_ms);
+/// Which detectors may name a group of the cache by itself, of which no more is known than its
+/// summary. What is ruled out would not be named, so that passing it over changes no row: each
+/// part says why.
+fn open_by_summary(group: &Group, summary: &Summary, parameters: &Parameters) -> Open {
     let connections = summary.connections;
-    score::can_hold(connections)
-        || fixed_interval::can_hold(connections, intervals_ms, &parameters.fixed_interval)
-        || publicity != Publicity::NotPublic
-            && repetitive_interval::can_hold(connections, &parameters.repetitive_interval)
+    let (fixed, repetitive) = (&parameters.fixed_interval, &parameters.repetitive_interval);
+    Open {
+        fixed: fixed_interval::can_hold(connections, summary.intervals_ms, fixed),
+        repetitive: is_public(group)
+            && repetitive_interval::can_hold(connections, repetitive)
+            && repetitive_interval::can_repeat(&summary.repetition, repetitive),
+        readings: Some(Readings::of_variations(&summary.variations)),
+    }
+}
+
+/// Which detectors may name a row of these members. Put together or taken apart, connections have
+/// other intervals, and no more is known of them than their number.
+fn open_of(members: &[Member], parameters: &Parameters) -> Open {
+    if let ([member], false) = (members, parameters.group_by == GroupBy::ProcessInstance) {
+        return member.open;
+    }
+    let connections = members.iter().map(|member| member.connections).sum();
+    Open {
+        fixed: fixed_interval::can_hold(connections, None, &parameters.fixed_interval),
+        repetitive: repetitive_interval::can_hold(connections, &parameters.repetitive_interval),
+        readings: (!Readings::can_be_among(connections)).then(Readings::default),
+    }
+}
+
+/// What the rows show of every one of a group's connections alike, so that a group of the cache
+/// can be passed over by its key.
+fn columns_in_key(group_by: GroupBy) -> &'static [&'static str] {
+    match group_by {
+        GroupBy::Process | GroupBy::ProcessInstance => {
+            &["host", "pathname", "destination", "destinationport", "tuple"]
+        }
+        GroupBy::Tuple => &["host", "destination", "destinationport", "tuple"],
+        GroupBy::ProcessPort => &["host", "pathname", "destinationport"],
+    }
 }
 
 fn keep_first(candidates: &mut Vec<Candidate>, most_rows: usize) {
@@ -98,126 +163,124 @@ fn keep_first(candidates: &mut Vec<Candidate>, most_rows: usize) {
 
 /// What a query asks of every group.
 struct Asked<'a> {
-    reader: &'a Reader,
-    rules: &'a Rules,
+    /// `None` if nobody asks what they say.
+    rules: Option<&'a Rules>,
+    /// Those of them that each pathname, by its name id, may fall under.
+    rules_on_path: FxHashMap<u32, RulesOnPath<'a>>,
     parameters: &'a Parameters,
     narrowing: &'a Narrowing,
+    wanted: Wanted,
+    /// For each visible column, whether its value is asked for.
+    used: Vec<bool>,
+    selection: Selection<'a>,
 }
 
 impl Asked<'_> {
+    fn gather(&self, members: &[Member], detail: Detail) -> Result<Vec<ResultGroup>, TableError> {
+        grouping::gather(&self.selection, members, self.parameters.group_by, detail)
+    }
+
+    /// Where every group is returned, all that its row needs; else what the detectors look at.
+    fn first_look(&self) -> Detail {
+        let Parameters { include_all, group_by, .. } = self.parameters;
+        match *include_all || *group_by == GroupBy::ProcessInstance {
+            true => self.wanted.to_show(),
+            false => Detail::Connections(Parts::default()),
+        }
+    }
+
     /// The row of a group, if it is to be returned.
     fn candidate(
-        &self,
-        selection: &mut Selection<'_>,
-        group: &ResultGroup,
+        &mut self,
+        members: &[Member],
+        mut group: ResultGroup,
+        open: &Open,
     ) -> Result<Outcome, TableError> {
-        let Asked { reader, parameters, narrowing, .. } = self;
-        let judgement = Judgement::of(group, parameters);
-        if judgement.detected_by.is_empty() && !parameters.include_all {
+        if !self.parameters.include_all {
+            if !judgement::is_named(&group, self.parameters, open) {
+                return Ok(Outcome::Passed);
+            }
+            if self.first_look() != self.wanted.to_show() {
+                match self.gather(members, self.wanted.to_show())?.pop() {
+                    Some(shown) => group = shown,
+                    None => return Ok(Outcome::Passed),
+                }
+            }
+        }
+        let place = self.place(&group)?;
+        if !self.passes(&place, &group)? {
             return Ok(Outcome::Passed);
         }
-        let latest = &group.latest;
-        let instance = reader.instance(latest.connection.instance)?;
-        let sophos_pid = instance.sophos_pid_text();
-        let host = selection.name(latest.group.host)?;
-        let port = latest.group.port;
-        let over_destinations = parameters.group_by == GroupBy::ProcessPort;
-        let (destination, domain, scope, tuple) = if over_destinations {
-            (String::new(), String::new(), "", tuple("*", port))
-        } else {
-            let destination = selection.name(latest.group.destination)?;
-            let scope = selection.scope(latest.group.destination)?.as_str();
-            let tuple = tuple(&destination, port);
-            (destination.to_string(), reader.domain(latest.connection.domain)?, scope, tuple)
-        };
-        let passes = narrowing.accepts("host", &host)?
-            && narrowing.accepts("pathname", &instance.pathname)?
-            && narrowing.accepts("sophosPID", &sophos_pid)?
-            && narrowing.accepts("destination", &destination)?
-            && narrowing.accepts_number("destinationport", port.into())?
-            && narrowing.accepts("tuple", &tuple)?;
-        if !passes {
-            return Ok(Outcome::Passed);
-        }
-        let suppressed_by = self.suppressed_by(selection, group)?;
-        if !suppressed_by.is_empty() && !parameters.include_suppressed {
+        let suppressed_by = self.suppressed_by(&group)?;
+        if !suppressed_by.is_empty() && !self.parameters.include_suppressed {
             return Ok(Outcome::Suppressed);
         }
-
-        let times_ms = group.timeline.times_ms();
-        let seconds = |ms: Option<&i64>| Value::from(ms.map(|ms| ms.div_euclid(1000)));
-        let measure = |of: fn(&IntervalStatistics) -> f64| {
-            Value::of_measure(judgement.statistics.as_ref().map(of))
+        let judgement = Judgement::of(&group, self.parameters, &self.wanted);
+        let score = if self.wanted.order { judgement.score() } else { 0.0 };
+        let row = CandidateRow {
+            parameters: self.parameters,
+            wanted: &self.wanted,
+            last_day: self.selection.last_day,
+            group: &group,
+            judgement: &judgement,
+            place: &place,
+            suppressed_by: &suppressed_by,
         };
-        let rhythm = &judgement.rhythm;
-        let periodicity =
-            |of: fn(&Periodicity) -> f64| Value::of_measure(rhythm.periodicity.as_ref().map(of));
-        let last_day = selection.last_day();
-        let span_ms = (last_day.since_ms, last_day.until_ms);
-        let rita = rita::scores(times_ms, group.timeline.sizes(), span_ms);
-        let rita = |of: fn(&Scores) -> Option<f64>| Value::of_measure(rita.as_ref().and_then(of));
-        let most_frequent = judgement.repetitive.most_frequent;
-        let window = parameters.window;
-        let row = vec![
-            instance.pathname.into(),
-            sophos_pid.into(),
-            instance.sophos_pid.map(|id| i64::from(id.pid)).into(),
-            instance.cmdline.into(),
-            group.process_count.into(),
-            group.destination_count.into(),
-            destination.into(),
-            i64::from(port).into(),
-            group.protocol.as_str().into(),
-            domain.into(),
-            scope.into(),
-            tuple.clone().into(),
-            times_ms.len().into(),
-            seconds(times_ms.first()),
-            seconds(times_ms.last()),
-            measure(|statistics| statistics.min),
-            measure(|statistics| statistics.max),
-            measure(|statistics| statistics.average),
-            measure(|statistics| statistics.sum),
-            measure(|statistics| statistics.median),
-            measure(|statistics| statistics.stddev),
-            most_frequent.map(|found| found.interval).into(),
-            most_frequent.map(|found| found.count).into(),
-            Value::of_measure(most_frequent.map(|found| found.percent)),
-            judgement.beacon_hours.into(),
-            rhythm.checkins.into(),
-            periodicity(|periodicity| periodicity.period),
-            periodicity(|periodicity| periodicity.jitter),
-            rhythm.periodicity.map(|periodicity| periodicity.missed).into(),
-            (rhythm.merge_gap_ms / 1000).into(),
-            group.timeline.bytes_sent().into(),
-            group.timeline.bytes_received().into(),
-            rita(|scores| Some(scores.timestamp)),
-            rita(|scores| scores.datasize),
-            rita(|scores| Some(scores.duration)),
-            rita(|scores| Some(scores.histogram)),
-            rita(|scores| Some(scores.mean)),
-            Value::measure(rhythm.score),
-            judgement.detected_by.join(",").into(),
-            suppressed_by.into(),
-            sparkline(times_ms, (window.since_ms, window.until_ms)).into(),
-            (&*host).into(),
-        ];
-        Ok(Outcome::Row(Candidate { score: rhythm.score, tuple, row }))
+        let row = row.values(&self.used);
+        Ok(Outcome::Row(Candidate { score, tuple: place.tuple, row }))
+    }
+
+    /// Who talks to whom, as text, as far as anybody asks.
+    fn place(&mut self, group: &ResultGroup) -> Result<Place, TableError> {
+        let latest = &group.latest;
+        let reader = self.selection.reader;
+        let mut place = Place { host: self.selection.name(latest.group.host)?, ..Place::default() };
+        if latest.instance != 0 {
+            place.instance = Some(reader.instance(latest.instance)?);
+        }
+        if self.parameters.group_by == GroupBy::ProcessPort {
+            place.tuple = tuple("*", latest.group.port);
+            return Ok(place);
+        }
+        place.scope = latest.group.scope.as_str();
+        place.domain = reader.domain(latest.domain)?;
+        if self.wanted.destination || self.wanted.order {
+            place.destination = self.selection.name(latest.group.destination)?;
+            place.tuple = tuple(&place.destination, latest.group.port);
+        }
+        Ok(place)
+    }
+
+    fn passes(&self, place: &Place, group: &ResultGroup) -> Result<bool, TableError> {
+        let narrowing = self.narrowing;
+        Ok(narrowing.is_empty()
+            || narrowing.accepts("host", &place.host)?
+                && narrowing.accepts("pathname", place.pathname())?
+                && narrowing.accepts("sophosPID", &place.sophos_pid())?
+                && narrowing.accepts("destination", &place.destination)?
+                && narrowing.accepts_number("destinationport", group.latest.group.port.into())?
+                && narrowing.accepts("tuple", &place.tuple)?)
     }
 
     /// The name of the rule that matches the latest connection, if every connection of the group is
     /// matched by some rule; else ''. One that is not is what a hunter has to see.
-    fn suppressed_by(
-        &self,
-        selection: &mut Selection<'_>,
-        group: &ResultGroup,
-    ) -> Result<String, TableError> {
+    fn suppressed_by(&mut self, group: &ResultGroup) -> Result<String, TableError> {
         let mut latest = String::new();
+        let Some(rules) = self.rules else {
+            return Ok(latest);
+        };
         for (member, domain) in &group.members {
-            let pathname = selection.name(member.pathname)?;
-            let destination = selection.name(member.destination)?;
-            let domain_name = self.reader.domain(*domain)?;
-            let rule = self.rules.find(&Member {
+            let pathname = self.selection.name(member.pathname)?;
+            let on_path = self
+                .rules_on_path
+                .entry(member.pathname)
+                .or_insert_with(|| rules.on_path(&pathname));
+            if on_path.is_empty() {
+                return Ok(String::new());
+            }
+            let destination = self.selection.name(member.destination)?;
+            let domain_name = self.selection.reader.domain(*domain)?;
+            let rule = on_path.find(&suppression::Member {
                 pathname: &pathname,
                 destination: &destination,
                 domain: &domain_name,
@@ -227,7 +290,7 @@ impl Asked<'_> {
             let Some(rule) = rule else {
                 return Ok(String::new());
             };
-            if member.id == group.latest.group.id && *domain == group.latest.connection.domain {
+            if member.id == group.latest.group.id && *domain == group.latest.domain {
                 latest.clone_from(&rule.name);
             }
         }

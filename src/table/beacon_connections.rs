@@ -6,11 +6,12 @@ use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 
-use super::grouping::{self, tuple};
+use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::Parameters;
+use super::selection::{Open, Selection, tuple};
 use super::tables::Answer;
 use super::{Operator, QueryContext, TableError, Value};
-use crate::cache::{Connection, Reader, Window};
+use crate::cache::{Connection, Parts, Reader, Window};
 
 /// Columns of which one has to be narrowed, so that the timeline is of something.
 const NEEDED: [&str; 4] = ["tuple", "destination", "pathname", "sophosPID"];
@@ -30,18 +31,19 @@ pub(super) fn generate(
         return Err(TableError::TimelineOfEverything);
     }
     parameters.window = narrow_in_time(parameters.window, context);
-    let (mut selection, narrowing) =
-        grouping::select(reader, &parameters, context, &grouping::NARROWING)?;
+    let narrowing = Narrowing::of(context, &NARROWING)?;
+    let (window, include_loopback) = (parameters.window, parameters.include_loopback);
+    let mut selection = Selection::new(reader, window, include_loopback, |_, _| Open::default())?;
+    selection.narrow(&narrowing, &NARROWING)?;
+    let members = std::mem::take(&mut selection.members);
 
     // The earliest rows of all groups, without holding more of them than are returned.
     let most_rows = parameters.most_rows();
     let mut earliest: BinaryHeap<(i64, usize, Reverse<Connection>)> = BinaryHeap::new();
     let mut found: u64 = 0;
     let mut passes: FxHashMap<u32, bool> = FxHashMap::default();
-    for (index, group) in selection.groups().iter().enumerate() {
-        let mut scan = reader.scan(group, parameters.window)?;
-        while let Some(connection) = scan.peek()? {
-            scan.advance();
+    for (index, member) in members.iter().enumerate() {
+        reader.scan(member.group.id, window, Parts::ALL, |connection| {
             let passes = match passes.entry(connection.instance) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
@@ -52,24 +54,21 @@ pub(super) fn generate(
                     )
                 }
             };
-            if !passes {
-                continue;
+            if passes {
+                found += 1;
+                earliest.push((connection.time_ms, index, Reverse(*connection)));
+                if earliest.len() > most_rows {
+                    earliest.pop();
+                }
             }
-            found += 1;
-            earliest.push((connection.time_ms, index, Reverse(connection)));
-            if earliest.len() > most_rows {
-                earliest.pop();
-            }
-        }
-    }
-    if found > 0 {
-        selection.note_connection();
+            Ok::<(), TableError>(())
+        })?;
     }
 
     let mut previous_ms: FxHashMap<u32, i64> = FxHashMap::default();
     let mut rows = Vec::with_capacity(earliest.len());
     for (time_ms, index, Reverse(connection)) in earliest.into_sorted_vec() {
-        let group = selection.groups()[index];
+        let group = members[index].group;
         let instance = reader.instance(connection.instance)?;
         let sophos_pid = instance.sophos_pid_text();
         let interval_ms = previous_ms.insert(group.host, time_ms).map(|before| time_ms - before);
@@ -90,7 +89,7 @@ pub(super) fn generate(
             connection.bytes_received.into(),
         ]);
     }
-    let window_is_empty = selection.window_is_empty();
+    let window_is_empty = selection.window_is_empty;
     let rows_cut = found - rows.len() as u64;
     Ok(Answer { rows, rows_cut, rows_suppressed: 0, window_is_empty })
 }

@@ -35,7 +35,7 @@ pub(super) fn generate(
             source.last_error.into(),
             "".into(),
         ];
-        row.extend(std::iter::repeat_n(Value::Null, 8));
+        row.extend(std::iter::repeat_n(Value::Null, 10));
         row.push(env!("CARGO_PKG_VERSION").into());
         rows.push(row);
     }
@@ -88,6 +88,8 @@ fn cache_row(
         of(|totals| totals.groups),
         last_query.map(|last| last.milliseconds).into(),
         last_query.map(|last| last.rows).into(),
+        last_query.map(|last| last.cost.blocks).into(),
+        last_query.map(|last| last.cost.bytes).into(),
         last_query.map(|last| last.rows_cut).into(),
         last_query.map(|last| last.rows_suppressed).into(),
         env!("CARGO_PKG_VERSION").into(),

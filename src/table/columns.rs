@@ -268,6 +268,8 @@ const STATUS: &[Column] = &[
     plain("groups", Kind::BigInt, "groups of host, pathname, destination, port and protocol"),
     plain("last_query_ms", Kind::BigInt, "milliseconds that the last query took"),
     plain("last_query_rows", Kind::BigInt, "rows that it returned"),
+    plain("last_query_blocks", Kind::BigInt, "blocks of connections that it decoded"),
+    plain("last_query_bytes", Kind::BigInt, "bytes of blocks and summaries that it read"),
     plain("rows_cut", Kind::BigInt, "rows that row_limit kept from it"),
     plain("rows_suppressed", Kind::BigInt, "rows that suppression rules kept from it"),
     plain("version", Kind::Text, "version of beacon_candidates"),

@@ -1,288 +1,161 @@
 //! From the cache's groups to the groups that rows describe, one at a time.
 //!
-//! Only one result group is in memory at once, as times; what is computed of it is decided by
-//! the caller.
+//! Only one result group is in memory at once, and of it no more than the query's columns need;
+//! what is computed of it is decided by the caller.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::narrowing::Narrowing;
-use super::parameters::{GroupBy, Parameters};
-use super::{QueryContext, TableError};
-use crate::beacon::{Timeline, rita};
-use crate::cache::{Connection, Group, Reader, Summary, Window};
-use crate::journal::{Protocol, Scope};
+use super::TableError;
+use super::parameters::GroupBy;
+use super::selection::{Member, Selection};
+use crate::beacon::Timeline;
+use crate::cache::{Connection, Group, Parts, shortest_and_longest};
+use crate::journal::Protocol;
 
-/// The columns of both tables whose constraints reach us and are evaluated here; the others are
-/// parameters, and `time`, which shrinks the window.
-pub(super) const NARROWING: [&str; 6] =
-    ["host", "pathname", "sophosPID", "destination", "destinationport", "tuple"];
-
-/// So many names, and scopes, are remembered while the groups are walked.
-const KEPT: usize = 20_000;
+/// What is to be known of a result group's connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// What summaries tell, which takes no decoding where a result group is one of the cache's.
+    Summary,
+    /// Their times and these parts.
+    Connections(Parts),
+}
 
 /// The connections that one row describes.
 pub(super) struct ResultGroup {
-    /// All of them, sorted.
+    pub(super) connections: u64,
+    /// Unix milliseconds of the first and the last.
+    pub(super) span_ms: (i64, i64),
+    /// The shortest and the longest interval, milliseconds.
+    pub(super) intervals_ms: Option<(i64, i64)>,
+    /// All of them, sorted; none if only the summary was asked for.
     pub(super) timeline: Timeline,
     /// The times of those to public addresses and ports other than 0, where these are some but
     /// not all (which only several destinations allow).
     pub(super) public_times_ms: Option<Vec<i64>>,
     /// Whether any of them is to a public address and a port other than 0.
     pub(super) has_public: bool,
+    /// The cache's group of the latest connection, that connection's process instance and domain;
+    /// these are 0 if they were not asked for.
     pub(super) latest: Latest,
     /// Unknown if mixed.
     pub(super) protocol: Protocol,
+    /// Not known if instances were not asked for.
     pub(super) process_count: usize,
     pub(super) destination_count: usize,
     /// What suppression rules look at: groups of the cache, each with the domain ids of its
-    /// connections.
+    /// connections; these are 0 if they were not asked for.
     pub(super) members: Vec<(Group, u32)>,
 }
 
-/// The latest connection, and the cache's group that it is of.
+/// What a row shows of the latest connection.
 #[derive(Clone, Copy)]
 pub(super) struct Latest {
-    pub(super) connection: Connection,
+    pub(super) time_ms: i64,
     pub(super) group: Group,
+    pub(super) instance: u32,
+    pub(super) domain: u32,
 }
 
-/// Whether a result group's connections are to public addresses and ports other than 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Publicity {
-    Public,
-    NotPublic,
-    /// Some may be.
-    Unknown,
+/// The cache's groups that a row may describe, of the members of a selection sorted for it.
+pub(super) fn sort(members: &mut [Member], group_by: GroupBy) {
+    members.sort_unstable_by_key(|member| (key(&member.group, group_by), member.group.id));
 }
 
-/// The cache's groups that a query is about.
-pub(super) struct Selection<'r> {
-    reader: &'r Reader,
-    window: Window,
-    /// The last day of the window, from the first to the last connection of all groups there, which
-    /// RITA's scores look at.
-    last_day: Window,
-    groups: Vec<Group>,
-    /// Whether a connection in the window was seen, of any group.
-    saw_connection: bool,
-    /// Whether groups were passed over that may have connections in the window.
-    passes_some_over: bool,
-    names: FxHashMap<u32, Rc<str>>,
-    scopes: FxHashMap<u32, Scope>,
+/// Runs of `members` (sorted) that share a row, or where instances are kept apart several.
+pub(super) fn runs(members: &[Member], group_by: GroupBy) -> impl Iterator<Item = &[Member]> {
+    members.chunk_by(move |a, b| key(&a.group, group_by) == key(&b.group, group_by))
 }
 
-impl<'r> Selection<'r> {
-    /// Those with connections in `window`, and loopback only if asked for.
-    pub(super) fn new(
-        reader: &'r Reader,
-        window: Window,
-        include_loopback: bool,
-    ) -> Result<Selection<'r>, TableError> {
-        let (names, scopes) = (FxHashMap::default(), FxHashMap::default());
-        let groups = reader.groups(window)?;
-        let found = groups.len();
-        let last_ms = groups.iter().map(|group| group.last_ms).max().unwrap_or(window.until_ms);
-        let first_ms = groups.iter().map(|group| group.first_ms).min().unwrap_or(window.since_ms);
-        let until_ms = last_ms.min(window.until_ms);
-        let since_ms = first_ms.max(window.since_ms).max(rita::span_begin_ms(until_ms));
-        let mut selection = Selection {
-            reader,
-            window,
-            last_day: Window { since_ms, until_ms },
-            groups,
-            saw_connection: false,
-            passes_some_over: false,
-            names,
-            scopes,
-        };
-        if !include_loopback {
-            selection.retain(|selection, group| {
-                Ok(selection.scope(group.destination)? != Scope::Loopback)
-            })?;
-        }
-        selection.passes_some_over = selection.groups.len() < found;
-        Ok(selection)
-    }
-
-    /// Keeps only groups whose rows can pass `narrowing`, where each row shows one host,
-    /// destination and port of `columns`, and a pathname of the group if that is among them.
-    pub(super) fn narrow(
-        &mut self,
-        narrowing: &Narrowing,
-        columns: &[&str],
-    ) -> Result<(), TableError> {
-        let narrows = |column| columns.contains(&column) && narrowing.narrows(column);
-        let mut pathnames: FxHashMap<(u32, u32), bool> = FxHashMap::default();
-        self.passes_some_over = true;
-        self.retain(|selection, group| {
-            let host = selection.name(group.host)?;
-            let destination = selection.name(group.destination)?;
-            let tuple = || tuple(&destination, group.port);
-            let pathname_passes = match pathnames.get(&(group.host, group.pathname)) {
-                _ if !narrows("pathname") => true,
-                Some(passes) => *passes,
-                None => {
-                    let mut passes = false;
-                    for pathname in selection.reader.spellings(group.host, group.pathname)? {
-                        passes |= narrowing.accepts("pathname", &pathname)?;
-                    }
-                    pathnames.insert((group.host, group.pathname), passes);
-                    passes
-                }
-            };
-            Ok(pathname_passes
-                && (!narrows("host") || narrowing.accepts("host", &host)?)
-                && (!narrows("destination") || narrowing.accepts("destination", &destination)?)
-                && (!narrows("destinationport")
-                    || narrowing.accepts_number("destinationport", group.port.into())?)
-                && (!narrows("tuple") || narrowing.accepts("tuple", &tuple())?))
-        })
-    }
-
-    fn retain(
-        &mut self,
-        mut keep: impl FnMut(&mut Self, &Group) -> Result<bool, TableError>,
-    ) -> Result<(), TableError> {
-        let mut groups = std::mem::take(&mut self.groups);
-        let mut failed = None;
-        groups.retain(|group| {
-            keep(self, group).unwrap_or_else(|error| {
-                failed.get_or_insert(error);
-                false
-            })
-        });
-        self.groups = groups;
-        failed.map_or(Ok(()), Err)
-    }
-
-    /// Whether there is no connection in the window at all, as far as the walk has shown.
-    pub(super) fn window_is_empty(&self) -> bool {
-        !self.saw_connection && !self.passes_some_over
-    }
-
-    /// The last day of the window.
-    pub(super) fn last_day(&self) -> Window {
-        self.last_day
-    }
-
-    /// Notes that there is a connection in the window.
-    pub(super) fn note_connection(&mut self) {
-        self.saw_connection = true;
-    }
-
-    /// The groups themselves.
-    pub(super) fn groups(&self) -> &[Group] {
-        &self.groups
-    }
-
-    /// The text of a name id, looked up once.
-    pub(super) fn name(&mut self, id: u32) -> Result<Rc<str>, TableError> {
-        if let Some(name) = self.names.get(&id) {
-            return Ok(Rc::clone(name));
-        }
-        let name: Rc<str> = self.reader.name(id)?.into();
-        if self.names.len() >= KEPT {
-            self.names.clear();
-        }
-        self.names.insert(id, Rc::clone(&name));
-        Ok(name)
-    }
-
-    /// The scope of a destination's name id.
-    pub(super) fn scope(&mut self, destination: u32) -> Result<Scope, TableError> {
-        if let Some(scope) = self.scopes.get(&destination) {
-            return Ok(*scope);
-        }
-        let scope = Scope::of(&self.reader.name(destination)?);
-        if self.scopes.len() >= KEPT {
-            self.scopes.clear();
-        }
-        self.scopes.insert(destination, scope);
-        Ok(scope)
-    }
-
-    /// Whether a group's connections are what the repetitive interval looks at.
-    fn is_public(&mut self, group: &Group) -> Result<bool, TableError> {
-        Ok(group.port != 0 && self.scope(group.destination)? == Scope::Public)
-    }
-
-    /// Puts the groups together as `group_by` says and hands them on, one after another. Those of
-    /// which `is_wanted` says no are passed over undecoded.
-    ///
-    /// It is asked with the summary of a result group that is one group of the cache as a whole,
-    /// and with the mere number of connections of any other: put together or taken apart,
-    /// connections have other intervals.
-    pub(super) fn for_each_result(
-        &mut self,
-        group_by: GroupBy,
-        is_wanted: impl Fn(&Summary, Publicity) -> bool,
-        mut take: impl FnMut(&mut Self, ResultGroup) -> Result<(), TableError>,
-    ) -> Result<(), TableError> {
-        let mut groups = std::mem::take(&mut self.groups);
-        let key = |group: &Group| match group_by {
-            GroupBy::Process | GroupBy::ProcessInstance => (group.id, 0, 0, Protocol::Unknown),
-            GroupBy::Tuple => (group.host, group.destination, group.port, Protocol::Unknown),
-            GroupBy::ProcessPort => (group.host, group.pathname, group.port, group.protocol),
-        };
-        groups.sort_unstable_by_key(|group| (key(group), group.id));
-        for members in groups.chunk_by(|a, b| key(a) == key(b)) {
-            let mut summary = Summary {
-                connections: members.iter().map(|group| group.connections).sum(),
-                min_interval_ms: None,
-                max_interval_ms: None,
-            };
-            let mut publicity = Publicity::Unknown;
-            if let [group] = members {
-                let is_public = self.is_public(group)?;
-                publicity = if is_public { Publicity::Public } else { Publicity::NotPublic };
-                if group_by != GroupBy::ProcessInstance && is_wanted(&summary, publicity) {
-                    summary = self.reader.summary(group, self.window)?;
-                }
-            }
-            if !is_wanted(&summary, publicity) {
-                let window = self.window;
-                let is_in_window = |group: &Group| {
-                    window.contains(group.first_ms) || window.contains(group.last_ms)
-                };
-                // One that spans the window may have connections in it, or a gap there.
-                self.saw_connection |= members.iter().any(is_in_window);
-                self.passes_some_over = true;
-                continue;
-            }
-            // One gathering a row: many only where instances are kept apart.
-            let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
-            for group in members {
-                let is_public = self.is_public(group)?;
-                let mut scan = self.reader.scan(group, self.window)?;
-                while let Some(connection) = scan.peek()? {
-                    scan.advance();
-                    let apart = match group_by {
-                        GroupBy::ProcessInstance => connection.instance,
-                        _ => 0,
-                    };
-                    let is_of_last_day = self.last_day.contains(connection.time_ms);
-                    let gathering = gatherings.entry(apart).or_default();
-                    gathering.add(&connection, group, is_public, is_of_last_day);
-                }
-            }
-            self.saw_connection |= !gatherings.is_empty();
-            for gathering in gatherings.into_values() {
-                if let Some(result) = gathering.finish() {
-                    take(self, result)?;
-                }
-            }
-        }
-        self.groups = groups;
-        Ok(())
+fn key(group: &Group, group_by: GroupBy) -> (u32, u32, u16, Protocol) {
+    match group_by {
+        GroupBy::Process | GroupBy::ProcessInstance => (group.id, 0, 0, Protocol::Unknown),
+        GroupBy::Tuple => (group.host, group.destination, group.port, Protocol::Unknown),
+        GroupBy::ProcessPort => (group.host, group.pathname, group.port, group.protocol),
     }
 }
 
-/// `destination::port`.
-pub(super) fn tuple(destination: &str, port: u16) -> String {
-    format!("{destination}::{port}")
+/// The result groups of `members`, a run: one, or where instances are kept apart one for each.
+pub(super) fn gather(
+    selection: &Selection<'_>,
+    members: &[Member],
+    group_by: GroupBy,
+    detail: Detail,
+) -> Result<Vec<ResultGroup>, TableError> {
+    let keeps_apart = group_by == GroupBy::ProcessInstance;
+    match (detail, members) {
+        (Detail::Summary, [member]) if !keeps_apart => Ok(vec![ResultGroup::of_summary(member)]),
+        (Detail::Connections(parts), _) if keeps_apart || !parts.are_times_only() => {
+            let parts = Parts { instances: parts.instances || keeps_apart, ..parts };
+            gather_connections(selection, members, keeps_apart, parts)
+        }
+        (Detail::Summary, _) if keeps_apart => {
+            let parts = Parts { instances: true, ..Parts::default() };
+            gather_connections(selection, members, keeps_apart, parts)
+        }
+        _ => gather_times(selection, members).map(|group| group.into_iter().collect()),
+    }
+}
+
+/// The result group of which only times are wanted.
+fn gather_times(
+    selection: &Selection<'_>,
+    members: &[Member],
+) -> Result<Option<ResultGroup>, TableError> {
+    let mut times_ms = Vec::new();
+    if let [member] = members {
+        selection.reader.times(member.group.id, selection.window, &mut times_ms)?;
+        let timeline = Timeline::of_times(times_ms);
+        return Ok(Some(ResultGroup { timeline, ..ResultGroup::of_summary(member) }));
+    }
+    let mut gathering = Gathering::default();
+    for member in members {
+        times_ms.clear();
+        selection.reader.times(member.group.id, selection.window, &mut times_ms)?;
+        gathering.add_times(&times_ms, member);
+    }
+    Ok(gathering.finish())
+}
+
+fn gather_connections(
+    selection: &Selection<'_>,
+    members: &[Member],
+    keeps_apart: bool,
+    parts: Parts,
+) -> Result<Vec<ResultGroup>, TableError> {
+    // One gathering a row: many only where instances are kept apart.
+    let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
+    for member in members {
+        selection.reader.scan(member.group.id, selection.window, parts, |connection| {
+            let apart = if keeps_apart { connection.instance } else { 0 };
+            let is_of_last_day = selection.last_day.contains(connection.time_ms);
+            gatherings.entry(apart).or_default().add(connection, member, is_of_last_day);
+            Ok::<(), TableError>(())
+        })?;
+    }
+    Ok(gatherings.into_values().filter_map(Gathering::finish).collect())
+}
+
+impl ResultGroup {
+    /// Of one group of the cache by itself.
+    fn of_summary(member: &Member) -> ResultGroup {
+        let group = member.group;
+        ResultGroup {
+            connections: member.connections,
+            span_ms: member.span_ms,
+            intervals_ms: member.intervals_ms,
+            timeline: Timeline::default(),
+            public_times_ms: None,
+            has_public: member.is_public(),
+            latest: Latest { time_ms: member.span_ms.1, group, instance: 0, domain: 0 },
+            protocol: group.protocol,
+            process_count: 0,
+            destination_count: 1,
+            members: vec![(group, 0)],
+        }
+    }
 }
 
 /// A result group in the making.
@@ -298,35 +171,51 @@ struct Gathering {
     instances: FxHashSet<u32>,
     destinations: FxHashSet<u32>,
     members: FxHashMap<(u32, u32), Group>,
+    /// Group, instance and domain of the last connection: those of the next are mostly the same.
+    noted: Option<(u32, u32, u32)>,
 }
 
 impl Gathering {
-    fn add(
-        &mut self,
-        connection: &Connection,
-        group: &Group,
-        is_public: bool,
-        is_of_last_day: bool,
-    ) {
+    fn add(&mut self, connection: &Connection, member: &Member, is_of_last_day: bool) {
         let (sent, received) = (connection.bytes_sent, connection.bytes_received);
+        self.note_publicity(&[connection.time_ms], member.is_public());
         self.timeline.push(connection.time_ms, sent, received, is_of_last_day);
-        // Kept apart only once they differ from all.
-        if is_public && self.has_other {
-            self.public_times_ms.push(connection.time_ms);
-        } else if !is_public && !self.has_other {
+        self.note(connection.time_ms, member, connection.instance, connection.domain);
+    }
+
+    /// Adds the connections of a member, sorted, by their times alone.
+    fn add_times(&mut self, times_ms: &[i64], member: &Member) {
+        self.note_publicity(times_ms, member.is_public());
+        self.timeline.extend_times(times_ms);
+        if let Some(last_ms) = times_ms.last() {
+            self.note(*last_ms, member, 0, 0);
+        }
+    }
+
+    fn note(&mut self, time_ms: i64, member: &Member, instance: u32, domain: u32) {
+        let group = member.group;
+        if self.latest.is_none_or(|latest| latest.time_ms <= time_ms) {
+            self.latest = Some(Latest { time_ms, group, instance, domain });
+        }
+        if self.noted.replace((group.id, instance, domain)) != Some((group.id, instance, domain)) {
+            self.protocols.insert(group.protocol);
+            self.destinations.insert(group.destination);
+            self.instances.insert(instance);
+            self.members.entry((group.id, domain)).or_insert(group);
+        }
+    }
+
+    /// Keeps the times of public connections apart, once they differ from all.
+    fn note_publicity(&mut self, times_ms: &[i64], is_public: bool) {
+        if !is_public && !self.has_other {
             self.has_other = true;
             self.public_times_ms =
                 if self.has_public { self.timeline.times_ms().to_vec() } else { Vec::new() };
-            self.public_times_ms.pop();
+        }
+        if is_public && self.has_other {
+            self.public_times_ms.extend_from_slice(times_ms);
         }
         self.has_public |= is_public;
-        if self.latest.is_none_or(|latest| latest.connection.time_ms <= connection.time_ms) {
-            self.latest = Some(Latest { connection: *connection, group: *group });
-        }
-        self.protocols.insert(group.protocol);
-        self.instances.insert(connection.instance);
-        self.destinations.insert(group.destination);
-        self.members.entry((group.id, connection.domain)).or_insert(*group);
     }
 
     fn finish(mut self) -> Option<ResultGroup> {
@@ -338,7 +227,11 @@ impl Gathering {
             (Some(protocol), None) => *protocol,
             _ => Protocol::Unknown,
         };
+        let times_ms = self.timeline.times_ms();
         Some(ResultGroup {
+            connections: times_ms.len() as u64,
+            span_ms: (*times_ms.first()?, *times_ms.last()?),
+            intervals_ms: shortest_and_longest(times_ms),
             timeline: self.timeline,
             public_times_ms: is_mixed.then_some(self.public_times_ms),
             has_public: self.has_public,
@@ -349,31 +242,4 @@ impl Gathering {
             members: self.members.into_iter().map(|((_, domain), group)| (group, domain)).collect(),
         })
     }
-}
-
-/// What the rows of `beacon_candidates` show of every one of a group's connections alike, so that
-/// a group can be passed over by its key.
-pub(super) fn columns_in_key(group_by: GroupBy) -> &'static [&'static str] {
-    match group_by {
-        GroupBy::Process | GroupBy::ProcessInstance => {
-            &["host", "pathname", "destination", "destinationport", "tuple"]
-        }
-        GroupBy::Tuple => &["host", "destination", "destinationport", "tuple"],
-        GroupBy::ProcessPort => &["host", "pathname", "destinationport"],
-    }
-}
-
-/// A query's parameters and narrowing, and the groups that it is about.
-pub(super) fn select<'r>(
-    reader: &'r Reader,
-    parameters: &Parameters,
-    context: &QueryContext,
-    key_columns: &[&str],
-) -> Result<(Selection<'r>, Narrowing), TableError> {
-    let narrowing = Narrowing::of(context, &NARROWING)?;
-    let mut selection = Selection::new(reader, parameters.window, parameters.include_loopback)?;
-    if !narrowing.is_empty() {
-        selection.narrow(&narrowing, key_columns)?;
-    }
-    Ok((selection, narrowing))
 }

@@ -8,6 +8,7 @@ mod beacon_connections;
 mod beacon_status;
 mod beacon_suppressions;
 mod cache_use;
+mod candidate_row;
 mod columns;
 mod error;
 mod grouping;
@@ -15,6 +16,7 @@ mod judgement;
 mod narrowing;
 mod parameters;
 mod query_context;
+mod selection;
 mod tables;
 mod value;
 

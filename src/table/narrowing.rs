@@ -8,6 +8,11 @@ use rusqlite::Connection as Database;
 
 use super::{Constraint, Operator, QueryContext, TableError};
 
+/// The columns of both tables whose constraints reach us and are evaluated here; the others are
+/// parameters, and `time`, which shrinks the window.
+pub(super) const NARROWING: [&str; 6] =
+    ["host", "pathname", "sophosPID", "destination", "destinationport", "tuple"];
+
 /// The constraints that narrow a query's rows.
 pub(super) struct Narrowing {
     constraints: Vec<Constraint>,

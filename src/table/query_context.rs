@@ -2,6 +2,7 @@
 //! passes them on.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// How a constraint compares; the codes are SQLite's `SQLITE_INDEX_CONSTRAINT_*`
 /// (<https://www.sqlite.org/c3ref/c_index_constraint_eq.html>), which osquery's JSON carries too.
@@ -59,9 +60,16 @@ pub struct Constraint {
 pub struct QueryContext {
     /// In no particular order.
     pub constraints: Vec<Constraint>,
+    /// The columns whose values are asked for; `None` where the host does not tell.
+    pub columns_used: Option<BTreeSet<String>>,
 }
 
 impl QueryContext {
+    /// Whether the values of a column are asked for.
+    pub fn uses(&self, column: &str) -> bool {
+        self.columns_used.as_ref().is_none_or(|used| used.contains(column))
+    }
+
     /// The constraints on a column.
     pub fn on<'c>(&'c self, column: &'c str) -> impl Iterator<Item = &'c Constraint> {
         self.constraints.iter().filter(move |constraint| constraint.column == column)

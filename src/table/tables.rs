@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::parameters::{self, Parameter, Parameters};
 use super::{
     CacheUse, QueryContext, Row, Table, TableError, Value, beacon_candidates, beacon_connections,
     beacon_status, beacon_suppressions,
 };
-use crate::cache::Reader;
+use crate::cache::{Cost, Reader};
 use crate::suppression::Rules;
 
 /// The tables over one cache. The file is opened for each query: the writer may have moved a
@@ -18,6 +18,7 @@ pub struct Tables {
     cache: PathBuf,
     cache_use: Arc<CacheUse>,
     rules: Rules,
+    budget: Option<Duration>,
     last_query: Mutex<Option<LastQuery>>,
 }
 
@@ -38,6 +39,7 @@ pub(super) struct LastQuery {
     pub(super) rows: u64,
     pub(super) rows_cut: u64,
     pub(super) rows_suppressed: u64,
+    pub(super) cost: Cost,
     /// Its own window, and those of all before it.
     windows_were_empty: bool,
 }
@@ -53,12 +55,17 @@ impl Tables {
     /// The tables over the cache at `cache`, without suppression.
     pub fn new(cache: PathBuf) -> Tables {
         let (cache_use, rules) = (Arc::default(), Rules::none());
-        Tables { cache, cache_use, rules, last_query: Mutex::new(None) }
+        Tables { cache, cache_use, rules, budget: None, last_query: Mutex::new(None) }
     }
 
     /// The same with these suppression rules.
     pub fn with_rules(self, rules: Rules) -> Tables {
         Tables { rules, ..self }
+    }
+
+    /// The same, with an error for a query that takes longer.
+    pub fn with_budget(self, budget: Duration) -> Tables {
+        Tables { budget: Some(budget), ..self }
     }
 
     /// The same, of a process that may fill the cache.
@@ -81,16 +88,18 @@ impl Tables {
     ) -> Result<Vec<Row>, TableError> {
         let started = Instant::now();
         let last_query = *locked(&self.last_query);
+        let mut cost = Cost::default();
         let answer = match table {
-            Table::BeaconCandidates => self
-                .read(|reader| beacon_candidates::generate(reader, &self.rules, context, now_ms))?,
-            Table::BeaconConnections => {
-                self.read(|reader| beacon_connections::generate(reader, context, now_ms))?
-            }
+            Table::BeaconCandidates => self.read(&mut cost, |reader| {
+                beacon_candidates::generate(reader, &self.rules, context, now_ms)
+            })?,
+            Table::BeaconConnections => self
+                .read(&mut cost, |reader| beacon_connections::generate(reader, context, now_ms))?,
             Table::BeaconSuppressions => beacon_suppressions::generate(&self.rules),
             Table::BeaconStatus => {
                 let facts = Facts { cache: &self.cache, cache_use: &self.cache_use, last_query };
-                match self.read(|reader| beacon_status::generate(reader, &facts, now_ms)) {
+                let generate = |reader: &Reader| beacon_status::generate(reader, &facts, now_ms);
+                match self.read(&mut cost, generate) {
                     // What is wrong with the cache is what this table is for.
                     Err(TableError::Cache(error)) => beacon_status::without_cache(&facts, &error),
                     answer => answer?,
@@ -111,6 +120,7 @@ impl Tables {
                 rows: answer.rows.len() as u64,
                 rows_cut: answer.rows_cut,
                 rows_suppressed: answer.rows_suppressed,
+                cost,
                 windows_were_empty: answer.window_is_empty
                     && last_query.is_none_or(|last| last.windows_were_empty),
             });
@@ -118,12 +128,19 @@ impl Tables {
         Ok(answer.rows)
     }
 
-    /// What `generate` makes of one state of the cache.
+    /// What `generate` makes of one state of the cache, and what that costs.
     fn read(
         &self,
+        cost: &mut Cost,
         generate: impl FnOnce(&Reader) -> Result<Answer, TableError>,
     ) -> Result<Answer, TableError> {
-        let answer = Reader::open(&self.cache)?.snapshot(generate);
+        let reader = Reader::open(&self.cache)?;
+        let reader = match self.budget {
+            Some(budget) => reader.with_budget(budget),
+            None => reader,
+        };
+        let answer = reader.snapshot(generate);
+        *cost = reader.cost();
         answer.map_err(|error| match error {
             TableError::Cache(error) => TableError::Cache(error.at(&self.cache)),
             error => error,

@@ -60,6 +60,8 @@ pub struct Options {
     pub collection: Collection,
     /// How long an answer is given again to the same query.
     pub answers_kept_for: Duration,
+    /// How long a query may take.
+    pub query_budget: Duration,
 }
 
 /// Why the extension could not run, or not go on.
@@ -143,6 +145,7 @@ impl Supervisor {
         let cache_use = Arc::new(CacheUse::default());
         let tables = Tables::new(options.cache.clone())
             .with_rules(options.rules.clone())
+            .with_budget(options.query_budget)
             .with_use(Arc::clone(&cache_use));
         let extension = Extension::new(tables, options.answers_kept_for, identity.clone());
         let extension = Arc::new(extension);

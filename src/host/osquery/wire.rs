@@ -17,7 +17,12 @@ pub(super) type TextRow = BTreeMap<String, String>;
 pub(super) fn parse_context(context: &str) -> QueryContext {
     let context: Json = serde_json::from_str(context).unwrap_or_default();
     let columns = context["constraints"].as_array().map_or(&[][..], Vec::as_slice);
-    let mut parsed = QueryContext::default();
+    // None at all (count(*), or a host that does not tell) is taken for all.
+    let columns_used = context["colsUsed"]
+        .as_array()
+        .filter(|columns| !columns.is_empty())
+        .map(|columns| columns.iter().filter_map(Json::as_str).map(str::to_owned).collect());
+    let mut parsed = QueryContext { columns_used, ..QueryContext::default() };
     for column in columns {
         let Some(name) = column["name"].as_str() else {
             continue;
@@ -107,6 +112,7 @@ mod tests {
             .map(|each| (&*each.column, each.operator.0, each.value.as_str()))
             .collect();
         assert_eq!(constraints, [("hours", 2, "48"), ("tuple", 65, "%443"), ("pathname", 73, "5")]);
+        assert!(context.uses("hours") && !context.uses("tuple"));
         for nothing in ["", "{}", "[]", "{\"constraints\":\"\"}", "{\"constraints\":[{}]}"] {
             assert_eq!(parse_context(nothing), QueryContext::default(), "{nothing}");
         }

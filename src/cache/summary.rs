@@ -1,0 +1,144 @@
+//! What is known of connections without decoding them: of a block, as its row holds it, and of a
+//! group's blocks in a window, put together.
+//!
+//! Only facts that follow from the times alone. What they rule out is decided by those who know
+//! the detectors.
+
+use super::block::DecodeError;
+use super::checkins::{self, READINGS};
+use super::column::{put_varint, take_varint};
+use super::repetition::{Hour, Hours, Repetition};
+use super::variation::Variation;
+
+/// What a block's row holds of its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct BlockSummary {
+    pub(super) first_ms: i64,
+    pub(super) last_ms: i64,
+    pub(super) connections: u64,
+    /// The shortest and the longest interval.
+    pub(super) intervals_ms: Option<(i64, i64)>,
+    pub(super) digest: Digest,
+}
+
+impl BlockSummary {
+    /// Of connections at `times_ms` (sorted); `None` of none.
+    pub(super) fn of(times_ms: &[i64]) -> Option<BlockSummary> {
+        Some(BlockSummary {
+            first_ms: *times_ms.first()?,
+            last_ms: *times_ms.last()?,
+            connections: times_ms.len() as u64,
+            intervals_ms: shortest_and_longest(times_ms),
+            digest: Digest::of(times_ms),
+        })
+    }
+}
+
+/// The shortest and the longest interval between connections at `times_ms`, sorted.
+pub fn shortest_and_longest(times_ms: &[i64]) -> Option<(i64, i64)> {
+    let intervals = times_ms.windows(2).map(|pair| pair[1] - pair[0]);
+    intervals.clone().min().zip(intervals.max())
+}
+
+/// The part of a summary that is opaque to SQLite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Digest {
+    variations: [Variation; READINGS.len()],
+    hours: Hours,
+}
+
+impl Digest {
+    pub(super) fn of(times_ms: &[i64]) -> Digest {
+        let mut checkins = Vec::with_capacity(times_ms.len());
+        let mut merged_over = None;
+        let variations = READINGS.map(|reading| {
+            if merged_over != Some(reading.merge_gap_ms) {
+                checkins::merge_into(&mut checkins, times_ms, reading.merge_gap_ms);
+                merged_over = Some(reading.merge_gap_ms);
+            }
+            Variation::of_part(&checkins, reading)
+        });
+        Digest { variations, hours: Hours::of(times_ms) }
+    }
+
+    /// Numbers as LEB128; zeros at the end are left out, which most of a small block's are.
+    pub(super) fn to_bytes(&self) -> Vec<u8> {
+        let Hours { first, last, share_between } = self.hours;
+        let hours = [first.intervals, first.most_frequent, last.intervals, last.most_frequent];
+        let mut bytes = Vec::new();
+        for number in [
+            |variation: &Variation| variation.checkins,
+            |variation: &Variation| variation.sum,
+            |variation: &Variation| variation.absences,
+            |variation: &Variation| variation.sum_of_absences,
+        ] {
+            self.variations.iter().for_each(|each| put_varint(number(each), &mut bytes));
+        }
+        hours.iter().chain([&share_between]).for_each(|number| put_varint(*number, &mut bytes));
+        let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(length);
+        bytes
+    }
+
+    pub(super) fn from_bytes(mut bytes: &[u8]) -> Result<Digest, DecodeError> {
+        let mut next = || if bytes.is_empty() { Ok(0) } else { take_varint(&mut bytes) };
+        let mut variations = [Variation::default(); READINGS.len()];
+        for (variation, reading) in variations.iter_mut().zip(READINGS) {
+            variation.checkins = next()?;
+            variation.pairs = Variation::pairs_of_part(variation.checkins, reading);
+        }
+        for variation in &mut variations {
+            variation.sum = next()?;
+        }
+        for variation in &mut variations {
+            variation.absences = next()?;
+        }
+        for variation in &mut variations {
+            variation.sum_of_absences = next()?;
+        }
+        let mut hour = || Ok(Hour { intervals: next()?, most_frequent: next()? });
+        let (first, last) = (hour()?, hour()?);
+        let hours = Hours { first, last, share_between: next()? };
+        match bytes {
+            [] => Ok(Digest { variations, hours }),
+            _ => Err(DecodeError::TrailingBytes),
+        }
+    }
+}
+
+/// What is known of a group's connections in a window without decoding a block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Connections in the window.
+    pub connections: u64,
+    /// Unix milliseconds of the first and the last of them.
+    pub span_ms: Option<(i64, i64)>,
+    /// The shortest and the longest interval between them, milliseconds.
+    pub intervals_ms: Option<(i64, i64)>,
+    /// For each of [`READINGS`], how unlike neighbouring intervals are, with pairs missing.
+    pub variations: [Variation; READINGS.len()],
+    /// How often one interval comes back within an hour, at most.
+    pub repetition: Repetition,
+}
+
+impl Summary {
+    /// Adds the block that comes next in time.
+    pub(super) fn add(&mut self, block: &BlockSummary) {
+        let gap_ms = self.span_ms.map(|(_, last_ms)| block.first_ms - last_ms);
+        for interval_ms in [gap_ms.map(|gap_ms| (gap_ms, gap_ms)), block.intervals_ms] {
+            self.intervals_ms = match (self.intervals_ms, interval_ms) {
+                (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+                (known, None) => known,
+                (None, new) => new,
+            };
+        }
+        let parts = self.variations.iter_mut().zip(&block.digest.variations).zip(READINGS);
+        for ((variation, part), reading) in parts {
+            variation.add(part, gap_ms.is_some_and(|gap_ms| gap_ms <= reading.merge_gap_ms));
+        }
+        self.repetition.add(block.first_ms, block.last_ms, &block.digest.hours);
+        self.connections += block.connections;
+        let first_ms = self.span_ms.map_or(block.first_ms, |(first_ms, _)| first_ms);
+        self.span_ms = Some((first_ms, block.last_ms));
+    }
+}

@@ -1,0 +1,114 @@
+//! Local variation: how unlike neighbouring intervals are, as sums that add up over blocks.
+//!
+//! Three times the mean of ((a - b) / (a + b))^2 over neighbouring intervals a and b: 0 for
+//! clockwork, 1 for connections at random, more for bursts (Shinomoto, Shima and Tanji, Neural
+//! Computation 15, 2003). Which variation a rhythm may have is the beacon room's affair.
+
+use super::checkins::Reading;
+
+/// Terms are counted in whole parts of this many, so that sums do not depend on their order.
+const SCALE: f64 = 256.0;
+/// One interval over ten times its neighbour is an absence: from this term on, (9/11)^2.
+const ABSENCE: u32 = (SCALE * 81.0 / 121.0) as u32;
+/// Absences of the host that are forgiven: a pair for either side of two of them, or this share.
+const FORGIVEN: (u64, u64) = (4, 10);
+
+/// Sums over the pairs of neighbouring intervals of one reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Variation {
+    /// Check-ins.
+    pub(super) checkins: u64,
+    /// Pairs whose terms are in the sums.
+    pub(super) pairs: u64,
+    /// Of those, how many are absences.
+    pub(super) absences: u64,
+    /// Sum of the terms of absences.
+    pub(super) sum_of_absences: u64,
+    /// Sum of the other terms.
+    pub(super) sum: u64,
+}
+
+impl Variation {
+    /// Of all check-ins of a timeline, sorted.
+    pub fn of(checkins_ms: &[i64], reading: Reading) -> Variation {
+        let mut variation =
+            Variation { checkins: checkins_ms.len() as u64, ..Variation::default() };
+        let agents = reading.agents;
+        let gap_ms = if agents == 1 { reading.merge_gap_ms } else { 0 };
+        // What exceeds the gap: below it there is nothing, which looks like regularity.
+        let middles = checkins_ms.iter().skip(agents);
+        let lasts = checkins_ms.iter().skip(2 * agents);
+        for ((first, middle), last) in checkins_ms.iter().zip(middles).zip(lasts) {
+            let (a, b) = ((middle - first - gap_ms) as f64, (last - middle - gap_ms) as f64);
+            let ratio = if a + b > 0.0 { (a - b) / (a + b) } else { 0.0 };
+            let term = (SCALE * ratio * ratio) as u32;
+            variation.pairs += 1;
+            if term >= ABSENCE {
+                variation.absences += 1;
+                variation.sum_of_absences += u64::from(term);
+            } else {
+                variation.sum += u64::from(term);
+            }
+        }
+        variation
+    }
+
+    /// Of a part of a timeline. Its first check-in may have begun before: what depends on it is
+    /// left out.
+    pub fn of_part(checkins_ms: &[i64], reading: Reading) -> Variation {
+        let known = checkins_ms.get(1..).unwrap_or_default();
+        let checkins = checkins_ms.len() as u64;
+        Variation { checkins, ..Variation::of(known, reading) }
+    }
+
+    /// How many pairs the sums of a part hold that has so many check-ins.
+    pub(super) fn pairs_of_part(checkins: u64, reading: Reading) -> u64 {
+        checkins.saturating_sub(1 + 2 * reading.agents as u64)
+    }
+
+    /// Adds the part that comes next; `goes_on` if its first check-in began before it.
+    pub fn add(&mut self, part: &Variation, goes_on: bool) {
+        let checkins = part.checkins.saturating_sub(goes_on.into());
+        let sums = [
+            (&mut self.checkins, checkins),
+            (&mut self.pairs, part.pairs),
+            (&mut self.absences, part.absences),
+            (&mut self.sum_of_absences, part.sum_of_absences),
+            (&mut self.sum, part.sum),
+        ];
+        for (sum, more) in sums {
+            *sum = sum.saturating_add(more); // a damaged cache may hold any number
+        }
+    }
+
+    /// Check-ins.
+    pub fn checkins(&self) -> u64 {
+        self.checkins
+    }
+
+    /// Pairs of neighbouring intervals there are, in the sums or not.
+    pub fn all_pairs(&self, reading: Reading) -> u64 {
+        self.checkins.saturating_sub(2 * reading.agents as u64)
+    }
+
+    /// The local variation without absences that are forgiven; where not all pairs are in the sums
+    /// a lower bound of it.
+    ///
+    /// A pair that is missing counts as 0. If it were an absence beyond those forgiven, it would
+    /// add at least (9/11)^2 to the sum and nothing to the divisor; if it were forgiven, it would
+    /// take one from the divisor: either gives more.
+    pub fn at_least(&self, reading: Reading) -> f64 {
+        let pairs = self.all_pairs(reading).max(self.pairs);
+        let forgiven = self.absences.min(FORGIVEN.0.max(pairs / FORGIVEN.1));
+        let counted = pairs.saturating_sub(forgiven);
+        if counted == 0 {
+            return 0.0;
+        }
+        let left = match self.absences {
+            0 => 0.0,
+            absences => (absences - forgiven) as f64 / absences as f64,
+        };
+        let sum = self.sum as f64 + left * self.sum_of_absences as f64;
+        3.0 * sum / SCALE / counted as f64
+    }
+}

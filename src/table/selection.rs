@@ -1,0 +1,175 @@
+//! The cache's groups that a query is about, and their names.
+//!
+//! Which of them one row describes is decided by `grouping`.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::TableError;
+use super::narrowing::Narrowing;
+use crate::beacon::readings::Readings;
+use crate::beacon::rita;
+use crate::cache::{Group, Reader, Summary, Window};
+use crate::journal::Scope;
+
+/// So many names are remembered while the groups are walked.
+const KEPT: usize = 20_000;
+
+/// A group of the cache, and what its summary says of its connections in the window.
+#[derive(Clone, Copy)]
+pub(super) struct Member {
+    pub(super) group: Group,
+    pub(super) connections: u64,
+    /// Unix milliseconds of the first and the last.
+    pub(super) span_ms: (i64, i64),
+    /// The shortest and the longest interval, milliseconds.
+    pub(super) intervals_ms: Option<(i64, i64)>,
+    /// What the detectors have to look at if the group is a row by itself.
+    pub(super) open: Open,
+}
+
+impl Member {
+    /// Whether its connections are what the repetitive interval looks at.
+    pub(super) fn is_public(&self) -> bool {
+        is_public(&self.group)
+    }
+}
+
+/// What a summary leaves open.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Open {
+    /// Whether the interval may be fixed.
+    pub(super) fixed: bool,
+    /// Whether one interval may make up an hour.
+    pub(super) repetitive: bool,
+    /// The readings that may hold a rhythm; `None` where only the times can tell.
+    pub(super) readings: Option<Readings>,
+}
+
+impl Open {
+    /// Whether a detector may name the group.
+    pub(super) fn can_be_named(&self) -> bool {
+        self.fixed || self.repetitive || self.readings.is_none_or(|readings| !readings.are_none())
+    }
+}
+
+/// Whether a group's connections are to a public address and a port other than 0.
+pub(super) fn is_public(group: &Group) -> bool {
+    group.port != 0 && group.scope == Scope::Public
+}
+
+/// The cache's groups that a query is about.
+pub(super) struct Selection<'r> {
+    pub(super) reader: &'r Reader,
+    pub(super) window: Window,
+    /// The last day of the window, from the first to the last connection of all groups there, which
+    /// RITA's scores look at.
+    pub(super) last_day: Window,
+    /// Whether there is no connection in the window at all.
+    pub(super) window_is_empty: bool,
+    pub(super) members: Vec<Member>,
+    names: FxHashMap<u32, Rc<str>>,
+}
+
+impl<'r> Selection<'r> {
+    /// Those with connections in `window`, and loopback only if asked for. `open` judges a group by
+    /// its summary.
+    pub(super) fn new(
+        reader: &'r Reader,
+        window: Window,
+        include_loopback: bool,
+        open: impl Fn(&Group, &Summary) -> Open,
+    ) -> Result<Selection<'r>, TableError> {
+        let mut members = Vec::new();
+        let mut whole: Option<(i64, i64)> = None;
+        reader.summaries(window, |group, summary| {
+            let Some(span_ms) = summary.span_ms else {
+                return Ok::<(), TableError>(());
+            };
+            whole = Some(match whole {
+                None => span_ms,
+                Some((first_ms, last_ms)) => (first_ms.min(span_ms.0), last_ms.max(span_ms.1)),
+            });
+            if include_loopback || group.scope != Scope::Loopback {
+                members.push(Member {
+                    group,
+                    connections: summary.connections,
+                    span_ms,
+                    intervals_ms: summary.intervals_ms,
+                    open: open(&group, summary),
+                });
+            }
+            Ok(())
+        })?;
+        let (first_ms, until_ms) = whole.unwrap_or((window.since_ms, window.until_ms));
+        let since_ms = first_ms.max(rita::span_begin_ms(until_ms));
+        Ok(Selection {
+            reader,
+            window,
+            last_day: Window { since_ms, until_ms },
+            window_is_empty: whole.is_none(),
+            members,
+            names: FxHashMap::default(),
+        })
+    }
+
+    /// Keeps only groups whose rows can pass `narrowing`, where each row shows one host,
+    /// destination and port of `columns`, and a pathname of the group if that is among them.
+    pub(super) fn narrow(
+        &mut self,
+        narrowing: &Narrowing,
+        columns: &[&str],
+    ) -> Result<(), TableError> {
+        let narrows = |column| columns.contains(&column) && narrowing.narrows(column);
+        let mut pathnames: FxHashMap<(u32, u32), bool> = FxHashMap::default();
+        let mut kept = Vec::new();
+        for member in std::mem::take(&mut self.members) {
+            let group = member.group;
+            let host = self.name(group.host)?;
+            let destination = self.name(group.destination)?;
+            let tuple = || tuple(&destination, group.port);
+            let pathname_passes = match pathnames.get(&(group.host, group.pathname)) {
+                _ if !narrows("pathname") => true,
+                Some(passes) => *passes,
+                None => {
+                    let mut passes = false;
+                    for pathname in self.reader.spellings(group.host, group.pathname)? {
+                        passes |= narrowing.accepts("pathname", &pathname)?;
+                    }
+                    pathnames.insert((group.host, group.pathname), passes);
+                    passes
+                }
+            };
+            let passes = pathname_passes
+                && (!narrows("host") || narrowing.accepts("host", &host)?)
+                && (!narrows("destination") || narrowing.accepts("destination", &destination)?)
+                && (!narrows("destinationport")
+                    || narrowing.accepts_number("destinationport", group.port.into())?)
+                && (!narrows("tuple") || narrowing.accepts("tuple", &tuple())?);
+            if passes {
+                kept.push(member);
+            }
+        }
+        self.members = kept;
+        Ok(())
+    }
+
+    /// The text of a name id, looked up once.
+    pub(super) fn name(&mut self, id: u32) -> Result<Rc<str>, TableError> {
+        if let Some(name) = self.names.get(&id) {
+            return Ok(Rc::clone(name));
+        }
+        let name: Rc<str> = self.reader.name(id)?.into();
+        if self.names.len() >= KEPT {
+            self.names.clear();
+        }
+        self.names.insert(id, Rc::clone(&name));
+        Ok(name)
+    }
+}
+
+/// `destination::port`.
+pub(super) fn tuple(destination: &str, port: u16) -> String {
+    format!("{destination}::{port}")
+}
