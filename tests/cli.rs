@@ -422,7 +422,7 @@ fn an_interrupted_query_leaves_no_copy_of_the_journal() {
 fn a_killed_import_can_be_run_again() {
     let folder = folder(&[]);
     let cache = path(&folder, "cache.sqlite");
-    let lines = 400_000;
+    let lines = 700_000; // more than go into one transaction
     let line = |index: usize| {
         let (time, port) = (1000 + index / 7, 400 + index % 5);
         format!("{time},192.0.2.1,{port}\n")
@@ -445,12 +445,11 @@ fn a_killed_import_can_be_run_again() {
         let reader = beacon_candidates::cache::Reader::open(Path::new(&cache)).ok()?;
         reader.totals().ok().map(|totals| totals.connections).filter(|count| *count > 0)
     };
-    let committed = loop {
-        match count() {
-            Some(count) => break count,
-            None => std::thread::sleep(std::time::Duration::from_millis(20)),
-        }
-    };
+    let committed = (0..3000).find_map(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        count()
+    });
+    let committed = committed.expect("a transaction within a minute");
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(committed < lines as u64);

@@ -29,18 +29,9 @@ pub fn holds(
         })
 }
 
-/// Whether the rule can hold for a group of at most so many connections, some of whose intervals
-/// are known: the shortest and the longest of them, in milliseconds.
-///
-/// Further intervals only widen the spread, so one that is too wide already stays so.
-pub fn can_hold(
-    most_connections: u64,
-    some_intervals_ms: Option<(i64, i64)>,
-    thresholds: &Thresholds,
-) -> bool {
-    let spread_ms = some_intervals_ms.map_or(0, |(shortest, longest)| longest - shortest);
+/// Whether the rule can hold for a group of at most so many connections.
+pub fn can_hold(most_connections: u64, thresholds: &Thresholds) -> bool {
     most_connections >= thresholds.min_connections.max(2)
-        && (spread_ms as f64) < thresholds.max_interval_spread * 1000.0
 }
 
 #[cfg(test)]

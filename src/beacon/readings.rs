@@ -1,12 +1,12 @@
-//! Which readings of a group's connections may hold a rhythm: those whose neighbouring intervals
-//! are alike.
+//! Which readings of a group's connections may hold a rhythm: those whose check-ins are visits, and
+//! whose neighbouring intervals are alike.
 //!
 //! Decided by sums alone, which blocks hold, so that most groups need no decoding. How good a
 //! rhythm is, is for `score` to say.
 
 use super::folding::FEWEST;
-use crate::cache::Variation;
-use crate::cache::checkins::{self, READINGS, Reading};
+use crate::cache::checkins::{READINGS, Reading};
+use crate::cache::{Pauses, Rhythms, Variation};
 
 /// Neighbouring intervals of a rhythm differ by no more than this local variation, for each number
 /// of agents: clockwork has 0, connections at random have 1 (of several agents 0.6, 0.43, 0.33), a
@@ -22,23 +22,21 @@ pub struct Readings([bool; READINGS.len()]);
 impl Readings {
     /// Of connections at `times_ms`, sorted.
     pub fn of_times(times_ms: &[i64]) -> Readings {
-        let mut checkins = Vec::new();
-        Readings::of_variations(&READINGS.map(|reading| {
-            checkins::merge_into(&mut checkins, times_ms, reading.merge_gap_ms);
-            Variation::of(&checkins, reading)
-        }))
+        Readings::of(&Rhythms::of(times_ms))
     }
 
-    /// Of connections of which only this is known. Their check-ins are, and of their variation a
-    /// lower bound: no reading is ruled out that [`Readings::of_times`] would let pass.
-    pub fn of_variations(variations: &[Variation; READINGS.len()]) -> Readings {
+    /// Of connections of which only this is known. Their check-ins are, of their variation and
+    /// activity a lower bound, and of their pauses an upper one: no reading is ruled out that
+    /// [`Readings::of_times`] would let pass.
+    pub fn of(rhythms: &Rhythms) -> Readings {
         let mut merged = u64::MAX;
         let mut may_hold = [false; READINGS.len()];
-        for ((may_hold, reading), variation) in may_hold.iter_mut().zip(READINGS).zip(variations) {
+        let each = rhythms.variations.iter().zip(&rhythms.pauses).zip(READINGS);
+        for (may_hold, ((variation, pauses), reading)) in may_hold.iter_mut().zip(each) {
             // A longer gap that changes nothing has nothing to say.
             let before = std::mem::replace(&mut merged, variation.checkins());
             let is_another = reading.agents > 1 || before != merged;
-            *may_hold = is_another && resembles_rhythm(variation, reading);
+            *may_hold = is_another && resembles_rhythm(variation, pauses, reading);
         }
         Readings(may_hold)
     }
@@ -62,10 +60,10 @@ impl Readings {
     }
 }
 
-/// Whether there are enough intervals, and neighbours among them alike enough. Where not all of
-/// them are known, yes in doubt.
-pub(super) fn resembles_rhythm(variation: &Variation, reading: Reading) -> bool {
-    if variation.checkins() < (FEWEST + reading.agents) as u64 {
+/// Whether there are enough intervals, check-ins do not outlast the pauses between them, and
+/// neighbouring intervals are alike enough. Where not all of it is known, yes in doubt.
+pub(super) fn resembles_rhythm(variation: &Variation, pauses: &Pauses, reading: Reading) -> bool {
+    if variation.checkins() < (FEWEST + reading.agents) as u64 || pauses.are_outlasted() {
         return false;
     }
     let (most, more) = (VARIATION[reading.agents - 1], VARIATION_OF_FEW[reading.agents - 1]);

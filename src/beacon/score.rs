@@ -6,8 +6,8 @@ use super::folding::{Fold, Intervals};
 use super::intervals::quantile;
 use super::periodicity::Periodicity;
 use super::readings::{Readings, resembles_rhythm};
-use crate::cache::Variation;
 use crate::cache::checkins::{self, MERGE_GAP_MS, READINGS, Reading};
+use crate::cache::{Pauses, Variation};
 
 /// Above this a rhythm is no chance: the detector `periodic`.
 pub const THRESHOLD: f64 = 0.33;
@@ -60,7 +60,8 @@ impl BestFold {
                 break;
             }
             checkins::merge_into(&mut merged, times_ms, reading.merge_gap_ms);
-            if !resembles_rhythm(&Variation::of(&merged, reading), reading) {
+            let variation = Variation::of(&merged, reading);
+            if !resembles_rhythm(&variation, &Pauses::of(times_ms, reading), reading) {
                 continue;
             }
             let handicap = if reading.agents > 1 { HANDICAP } else { 1.0 };

@@ -20,10 +20,13 @@ pub(super) fn encode(values: &[u64], out: &mut Vec<u8>) {
     if divisor == 0 {
         return;
     }
-    let quotient = |value: &u64| (value - least) / divisor;
-    let parameter = best_parameter(values.iter().map(quotient));
+    let quotients: Vec<u64> = match divisor {
+        1 => values.iter().map(|value| value - least).collect(),
+        _ => values.iter().map(|value| (value - least) / divisor).collect(),
+    };
+    let parameter = best_parameter(&quotients);
     let mut bits = BitWriter::default();
-    for value in values.iter().map(quotient) {
+    for value in quotients {
         bits.put_rice(value, parameter);
     }
     let bytes = bits.finish();
@@ -94,14 +97,14 @@ fn common_divisor(values: &[u64], least: u64) -> u64 {
 /// The Rice parameter that takes the fewest bits, or nearly. Around the middle value, and around
 /// the largest, the cost falls and then rises with the parameter; the search walks downhill from
 /// both, since two sockets a check-in make half of the differences tiny and half of them long.
-fn best_parameter(values: impl Iterator<Item = u64> + Clone) -> u32 {
+fn best_parameter(values: &[u64]) -> u32 {
     let cost = |parameter: u32| -> u64 {
-        values.clone().map(|value| u64::from(rice_length(value, parameter))).sum()
+        values.iter().map(|value| u64::from(rice_length(*value, parameter))).sum()
     };
-    let mut sorted: Vec<u64> = values.clone().collect();
+    let mut sorted = values.to_vec();
     let middle = sorted.len() / 2;
     let median = *sorted.select_nth_unstable(middle).1;
-    let largest = values.clone().max().unwrap_or(0);
+    let largest = values.iter().max().copied().unwrap_or(0);
     let bits = |value: u64| value.checked_ilog2().unwrap_or(0);
     let starts = [bits(median), bits(largest).saturating_sub(2)];
     let walked = starts.map(|start| {
@@ -317,7 +320,7 @@ mod tests {
                 values.iter().map(|value| rice_length(*value, parameter)).sum()
             };
             let least = (0..64).map(cost).min().unwrap();
-            let found = cost(best_parameter(values.iter().copied()));
+            let found = cost(best_parameter(&values));
             prop_assert!(found <= least + least / 4 + 8, "{found} bits instead of {least}");
         }
     }

@@ -5,8 +5,9 @@
 //! the detectors.
 
 use super::block::DecodeError;
-use super::checkins::{self, READINGS};
+use super::checkins::{self, READINGS, Reading};
 use super::column::{put_varint, take_varint};
+use super::pauses::Pauses;
 use super::repetition::{Hour, Hours, Repetition};
 use super::variation::Variation;
 
@@ -43,12 +44,26 @@ pub fn shortest_and_longest(times_ms: &[i64]) -> Option<(i64, i64)> {
 /// The part of a summary that is opaque to SQLite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Digest {
-    variations: [Variation; READINGS.len()],
+    rhythms: Rhythms,
     hours: Hours,
 }
 
-impl Digest {
-    pub(super) fn of(times_ms: &[i64]) -> Digest {
+/// What each of [`READINGS`] makes of connections.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rhythms {
+    /// How unlike neighbouring intervals are.
+    pub variations: [Variation; READINGS.len()],
+    /// How long check-ins last, and the pauses between them.
+    pub pauses: [Pauses; READINGS.len()],
+}
+
+impl Rhythms {
+    /// Of all connections of a timeline, at `times_ms` (sorted).
+    pub fn of(times_ms: &[i64]) -> Rhythms {
+        Rhythms::by(times_ms, Variation::of)
+    }
+
+    fn by(times_ms: &[i64], variation: fn(&[i64], Reading) -> Variation) -> Rhythms {
         let mut checkins = Vec::with_capacity(times_ms.len());
         let mut merged_over = None;
         let variations = READINGS.map(|reading| {
@@ -56,9 +71,20 @@ impl Digest {
                 checkins::merge_into(&mut checkins, times_ms, reading.merge_gap_ms);
                 merged_over = Some(reading.merge_gap_ms);
             }
-            Variation::of_part(&checkins, reading)
+            variation(&checkins, reading)
         });
-        Digest { variations, hours: Hours::of(times_ms) }
+        let pauses = READINGS.map(|reading| match reading.agents {
+            1 => Pauses::of(times_ms, reading),
+            _ => Pauses::default(),
+        });
+        Rhythms { variations, pauses }
+    }
+}
+
+impl Digest {
+    pub(super) fn of(times_ms: &[i64]) -> Digest {
+        let rhythms = Rhythms::by(times_ms, Variation::of_part);
+        Digest { rhythms, hours: Hours::of(times_ms) }
     }
 
     /// Numbers as LEB128; zeros at the end are left out, which most of a small block's are.
@@ -66,13 +92,19 @@ impl Digest {
         let Hours { first, last, share_between } = self.hours;
         let hours = [first.intervals, first.most_frequent, last.intervals, last.most_frequent];
         let mut bytes = Vec::new();
+        let Rhythms { variations, pauses } = &self.rhythms;
         for number in [
             |variation: &Variation| variation.checkins,
             |variation: &Variation| variation.sum,
             |variation: &Variation| variation.absences,
             |variation: &Variation| variation.sum_of_absences,
         ] {
-            self.variations.iter().for_each(|each| put_varint(number(each), &mut bytes));
+            variations.iter().for_each(|each| put_varint(number(each), &mut bytes));
+        }
+        for (pauses, _) in of_one_agent(pauses) {
+            // In whole seconds, so rounded that nothing is ruled out by it.
+            put_varint(pauses.active_ms as u64 / 1000, &mut bytes);
+            put_varint((pauses.paused_ms as u64).div_ceil(1000), &mut bytes);
         }
         hours.iter().chain([&share_between]).for_each(|number| put_varint(*number, &mut bytes));
         let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
@@ -82,28 +114,41 @@ impl Digest {
 
     pub(super) fn from_bytes(mut bytes: &[u8]) -> Result<Digest, DecodeError> {
         let mut next = || if bytes.is_empty() { Ok(0) } else { take_varint(&mut bytes) };
-        let mut variations = [Variation::default(); READINGS.len()];
-        for (variation, reading) in variations.iter_mut().zip(READINGS) {
+        let mut rhythms = Rhythms::default();
+        for (variation, reading) in rhythms.variations.iter_mut().zip(READINGS) {
             variation.checkins = next()?;
             variation.pairs = Variation::pairs_of_part(variation.checkins, reading);
         }
-        for variation in &mut variations {
+        for variation in &mut rhythms.variations {
             variation.sum = next()?;
         }
-        for variation in &mut variations {
+        for variation in &mut rhythms.variations {
             variation.absences = next()?;
         }
-        for variation in &mut variations {
+        for variation in &mut rhythms.variations {
             variation.sum_of_absences = next()?;
+        }
+        let milliseconds =
+            |seconds| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
+        for (pauses, reading) in rhythms.pauses.iter_mut().zip(READINGS) {
+            if reading.agents == 1 {
+                let (active_ms, paused_ms) = (milliseconds(next()?), milliseconds(next()?));
+                *pauses = Pauses { active_ms, paused_ms };
+            }
         }
         let mut hour = || Ok(Hour { intervals: next()?, most_frequent: next()? });
         let (first, last) = (hour()?, hour()?);
         let hours = Hours { first, last, share_between: next()? };
         match bytes {
-            [] => Ok(Digest { variations, hours }),
+            [] => Ok(Digest { rhythms, hours }),
             _ => Err(DecodeError::TrailingBytes),
         }
     }
+}
+
+/// Those of readings with one agent; several are merged over nothing.
+fn of_one_agent(pauses: &[Pauses]) -> impl Iterator<Item = (&Pauses, Reading)> {
+    pauses.iter().zip(READINGS).filter(|(_, reading)| reading.agents == 1)
 }
 
 /// What is known of a group's connections in a window without decoding a block.
@@ -115,8 +160,8 @@ pub struct Summary {
     pub span_ms: Option<(i64, i64)>,
     /// The shortest and the longest interval between them, milliseconds.
     pub intervals_ms: Option<(i64, i64)>,
-    /// For each of [`READINGS`], how unlike neighbouring intervals are, with pairs missing.
-    pub variations: [Variation; READINGS.len()],
+    /// What each of [`READINGS`] makes of them, with pairs missing.
+    pub rhythms: Rhythms,
     /// How often one interval comes back within an hour, at most.
     pub repetition: Repetition,
 }
@@ -132,9 +177,14 @@ impl Summary {
                 (None, new) => new,
             };
         }
-        let parts = self.variations.iter_mut().zip(&block.digest.variations).zip(READINGS);
-        for ((variation, part), reading) in parts {
+        let parts = self.rhythms.variations.iter_mut().zip(&block.digest.rhythms.variations);
+        for ((variation, part), reading) in parts.zip(READINGS) {
             variation.add(part, gap_ms.is_some_and(|gap_ms| gap_ms <= reading.merge_gap_ms));
+        }
+        let parts = self.rhythms.pauses.iter_mut().zip(&block.digest.rhythms.pauses);
+        for ((pauses, part), reading) in parts.zip(READINGS) {
+            gap_ms.into_iter().for_each(|gap_ms| pauses.add_gap(gap_ms, reading));
+            pauses.add(part);
         }
         self.repetition.add(block.first_ms, block.last_ms, &block.digest.hours);
         self.connections += block.connections;

@@ -19,8 +19,8 @@ use super::schema::{self, Durability};
 use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent, Protocol, Scope};
 
-/// So many connections wait for one transaction unless told otherwise: some 16 MB of memory.
-const BATCH: usize = 1 << 18;
+/// So many connections wait for one transaction unless told otherwise: some 32 MB of memory.
+const BATCH: usize = 1 << 19;
 /// More groups than this are not kept in memory at once.
 const KEPT_GROUPS: usize = 200_000;
 

@@ -1,5 +1,6 @@
 //! `simulate`: a journal to try things on, and what is hidden in it.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use beacon_candidates::journal::{FileTime, SophosPid, parse_time};
-use beacon_candidates::simulation::{Endpoint, Plan, SimulatedConnection};
+use beacon_candidates::simulation::{
+    Endpoint, Load, LoadPlan, Plan, SimulatedConnection, SimulatedProcess, Verdict,
+};
 use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -31,6 +34,19 @@ pub struct Simulate {
     #[arg(long, default_value_t = 1)]
     hosts: u32,
 
+    /// A busy machine instead: so many connections at random, and the implants among them
+    #[arg(long, value_name = "N", conflicts_with = "hosts")]
+    connections: Option<u64>,
+
+    /// How many destinations it has; the r-th is as busy as 1/r (Zipf)
+    #[arg(long, value_name = "N", default_value_t = 5_000, requires = "connections",
+          value_parser = clap::value_parser!(u32).range(1..=131_072))]
+    destinations: u32,
+
+    /// Leaves out bytes sent and received
+    #[arg(long)]
+    without_bytes: bool,
+
     /// Where the journal goes: .csv for CSV, else NDJSON; .gz and .zst compress [default: NDJSON
     /// on standard output]
     #[arg(long, short, value_name = "FILE")]
@@ -46,13 +62,50 @@ impl Simulate {
         if !(self.hours > 0.0 && self.hours <= 24.0 * 366.0) {
             bail!("--hours {}: give a number above 0, up to a year of hours", self.hours);
         }
-        let plan = Plan {
-            seed: self.seed,
-            start_ms: parse_time(&self.start).context("--start")?,
-            duration_ms: (self.hours * 3_600_000.0) as i64,
-            hosts: self.hosts,
-        };
-        let mut labels = match &self.labels {
+        let start_ms = parse_time(&self.start).context("--start")?;
+        let duration_ms = (self.hours * 3_600_000.0) as i64;
+        let mut out = Out::create(&self)?;
+        if let Some(connections) = self.connections {
+            let (seed, destinations) = (self.seed, self.destinations);
+            let plan = LoadPlan { seed, start_ms, duration_ms, connections, destinations };
+            let mut load = Load::simulate(&plan);
+            while let Some(connection) = load.next() {
+                let process = &load.processes[connection.process];
+                if !out.write(&connection, process, "")? {
+                    return Ok(ExitCode::SUCCESS);
+                }
+            }
+        } else {
+            let plan = Plan { seed: self.seed, start_ms, duration_ms, hosts: self.hosts };
+            for number in 0..plan.hosts {
+                let endpoint = Endpoint::simulate(&plan, number);
+                for connection in &endpoint.connections {
+                    let process = &endpoint.processes[connection.process];
+                    if !out.write(connection, process, &endpoint.host)? {
+                        return Ok(ExitCode::SUCCESS);
+                    }
+                }
+                out.write_labels(&endpoint.host)?;
+            }
+        }
+        out.write_labels("")?;
+        out.finish()?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The journal and the labels on their way out.
+struct Out {
+    journal: Journal,
+    labels: Option<csv::Writer<Bytes>>,
+    /// Labels of the host whose connections are being written.
+    of_host: BTreeSet<(&'static str, String, u16, Verdict, &'static str)>,
+    without_bytes: bool,
+}
+
+impl Out {
+    fn create(arguments: &Simulate) -> Result<Out> {
+        let mut labels = match &arguments.labels {
             Some(path) => Some(csv::Writer::from_writer(create(path)?)),
             None => None,
         };
@@ -66,35 +119,49 @@ impl Simulate {
                 "class",
             ])?;
         }
-        let mut journal = Journal::create(self.output.as_deref())?;
-        for number in 0..plan.hosts {
-            let endpoint = Endpoint::simulate(&plan, number);
-            for connection in &endpoint.connections {
-                match journal.write(&Record::of(connection, &endpoint)) {
-                    Err(error) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
-                    written => written.context("cannot write the journal")?,
-                }
-            }
-            if let Some(labels) = &mut labels {
-                for (pathname, destination, port, verdict, class) in endpoint.labels() {
-                    let port = port.to_string();
-                    let verdict = verdict.as_str();
-                    labels.write_record([
-                        &endpoint.host,
-                        pathname,
-                        destination,
-                        &port,
-                        verdict,
-                        class,
-                    ])?;
-                }
-            }
+        let journal = Journal::create(arguments.output.as_deref())?;
+        let without_bytes = arguments.without_bytes;
+        Ok(Out { journal, labels, of_host: BTreeSet::new(), without_bytes })
+    }
+
+    /// Writes a connection; false if nobody reads any more.
+    fn write(
+        &mut self,
+        connection: &SimulatedConnection,
+        process: &SimulatedProcess,
+        host: &str,
+    ) -> Result<bool> {
+        let record = Record::of(connection, process, host, self.without_bytes);
+        match self.journal.write(&record) {
+            Err(error) if is_broken_pipe(&error) => return Ok(false),
+            written => written.context("cannot write the journal")?,
         }
-        journal.finish().context("cannot write the journal")?;
-        if let Some(mut labels) = labels {
+        if self.labels.is_some() {
+            let (pathname, destination) = (process.pathname, connection.destination.clone());
+            let (verdict, class) = (process.verdict, process.class);
+            self.of_host.insert((pathname, destination, connection.port, verdict, class));
+        }
+        Ok(true)
+    }
+
+    fn write_labels(&mut self, host: &str) -> Result<()> {
+        let Some(labels) = &mut self.labels else {
+            return Ok(());
+        };
+        for (pathname, destination, port, verdict, class) in std::mem::take(&mut self.of_host) {
+            let port = port.to_string();
+            let verdict = verdict.as_str();
+            labels.write_record([host, pathname, &destination, &port, verdict, class])?;
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<()> {
+        self.journal.finish().context("cannot write the journal")?;
+        if let Some(mut labels) = self.labels {
             labels.flush().context("cannot write the labels")?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(())
     }
 }
 
@@ -110,25 +177,31 @@ struct Record<'a> {
     destinationport: u16,
     protocol: &'a str,
     domain: &'a str,
-    bytes_sent: u64,
-    bytes_received: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_sent: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_received: Option<u64>,
 }
 
 impl<'a> Record<'a> {
-    fn of(connection: &'a SimulatedConnection, endpoint: &'a Endpoint) -> Record<'a> {
-        let process = &endpoint.processes[connection.process];
+    fn of(
+        connection: &'a SimulatedConnection,
+        process: &SimulatedProcess,
+        host: &'a str,
+        without_bytes: bool,
+    ) -> Record<'a> {
         let start = FileTime::from_unix_ms(process.start_ms);
         Record {
             time: connection.time_ms as f64 / 1000.0,
-            host: &endpoint.host,
+            host,
             pathname: process.pathname,
             sophos_pid: SophosPid { pid: process.pid, start }.to_string(),
             destination: &connection.destination,
             destinationport: connection.port,
             protocol: connection.protocol,
             domain: &connection.domain,
-            bytes_sent: connection.bytes_sent,
-            bytes_received: connection.bytes_received,
+            bytes_sent: (!without_bytes).then_some(connection.bytes_sent),
+            bytes_received: (!without_bytes).then_some(connection.bytes_received),
         }
     }
 }
@@ -181,13 +254,13 @@ impl Journal {
     }
 }
 
-type Out = BufWriter<Box<dyn Write>>;
+type Bytes = BufWriter<Box<dyn Write>>;
 
 /// Bytes on their way to a file.
 enum Compressed {
-    Plain(Out),
-    Gzip(GzEncoder<Out>),
-    Zstd(zstd::Encoder<'static, Out>),
+    Plain(Bytes),
+    Gzip(GzEncoder<Bytes>),
+    Zstd(zstd::Encoder<'static, Bytes>),
 }
 
 impl Compressed {
@@ -219,7 +292,7 @@ impl Write for Compressed {
     }
 }
 
-fn create(path: &Path) -> Result<Out> {
+fn create(path: &Path) -> Result<Bytes> {
     let file = File::create(path).with_context(|| format!("cannot write to {}", path.display()))?;
     Ok(BufWriter::new(Box::new(file)))
 }

@@ -40,6 +40,10 @@ const COLUMNS: usize = Column::Subject as usize + 1;
 impl Column {
     /// The column of this name; case and underscores do not matter.
     pub(super) fn named(name: &str) -> Option<Column> {
+        Column::spelled(name).or_else(|| Column::folded(name))
+    }
+
+    fn folded(name: &str) -> Option<Column> {
         let mut folded = [0; 20]; // no name of ours is longer
         let mut length = 0;
         for byte in name.trim().bytes().filter(|byte| *byte != b'_') {
@@ -47,11 +51,16 @@ impl Column {
             length += 1;
         }
         let folded = std::str::from_utf8(folded.get(..length)?).ok()?;
-        Some(match folded {
+        Column::spelled(folded).or_else(|| sophos::column(folded))
+    }
+
+    /// The column of this name as the documentation spells it, or without capitals and underscores.
+    fn spelled(name: &str) -> Option<Column> {
+        Some(match name {
             "time" => Column::Time,
-            "sophospid" => Column::SophosPid,
+            "sophosPID" | "sophospid" => Column::SophosPid,
             "pid" => Column::Pid,
-            "processstarttime" => Column::ProcessStartTime,
+            "process_start_time" | "processstarttime" => Column::ProcessStartTime,
             "pathname" => Column::Pathname,
             "destination" => Column::Destination,
             "destinationport" => Column::DestinationPort,
@@ -59,9 +68,9 @@ impl Column {
             "protocol" => Column::Protocol,
             "domain" => Column::Domain,
             "cmdline" => Column::Cmdline,
-            "bytessent" => Column::BytesSent,
-            "bytesreceived" => Column::BytesReceived,
-            _ => return sophos::column(folded),
+            "bytes_sent" | "bytessent" => Column::BytesSent,
+            "bytes_received" | "bytesreceived" => Column::BytesReceived,
+            _ => return None,
         })
     }
 }

@@ -1,7 +1,5 @@
 //! One endpoint over one span of time: who runs on it, when it is awake, and what it connects to.
 
-use std::collections::BTreeSet;
-
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -39,9 +37,6 @@ pub struct Endpoint {
     /// Their connections, in time order.
     pub connections: Vec<SimulatedConnection>,
 }
-
-/// A row of the label file: pathname, destination, port, verdict and class.
-type Label<'e> = (&'e str, &'e str, u16, Verdict, &'e str);
 
 impl Endpoint {
     /// The endpoint of this number, below `plan.hosts`.
@@ -99,16 +94,6 @@ impl Endpoint {
             class,
         });
         self.processes.len() - 1
-    }
-
-    /// What each pathname's connections to each destination and port are.
-    pub fn labels(&self) -> BTreeSet<Label<'_>> {
-        let labels = self.connections.iter().map(|connection| {
-            let process = &self.processes[connection.process];
-            let destination = connection.destination.as_str();
-            (process.pathname, destination, connection.port, process.verdict, process.class)
-        });
-        labels.collect()
     }
 }
 

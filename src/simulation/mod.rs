@@ -5,10 +5,12 @@
 
 mod endpoint;
 mod implant;
+mod load;
 mod ordinary;
 mod sleep;
 
 pub use endpoint::{Endpoint, Plan};
+pub use load::{Load, LoadPlan};
 pub use sleep::SleepLaw;
 
 /// Whether a label's traffic is an implant's.

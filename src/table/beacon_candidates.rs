@@ -12,7 +12,7 @@ use super::grouping::{self, Detail, ResultGroup};
 use super::judgement::{self, Judgement, Wanted};
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
-use super::selection::{Member, Open, Selection, is_public, tuple};
+use super::selection::{Member, Open, Outline, Selection, is_public, tuple};
 use super::tables::Answer;
 use super::{QueryContext, Row, Table, TableError};
 use crate::beacon::readings::Readings;
@@ -53,9 +53,14 @@ pub(super) fn generate(
 ) -> Result<Answer, TableError> {
     let parameters = Parameters::of(context, now_ms)?;
     let narrowing = Narrowing::of(context, &NARROWING)?;
-    let open = |group: &Group, summary: &Summary| match parameters.include_all {
+    let suppresses = !parameters.include_suppressed || context.uses("suppressed_by");
+    let mut wanted = Wanted::by(context, suppresses && rules.read_domains());
+    wanted.order |= !parameters.include_all;
+    let open = |group: &Group, outline: &Outline, summary: &Summary| match parameters.include_all
+        && !wanted.shows_rhythm()
+    {
         true => Open::default(),
-        false => open_by_summary(group, summary, &parameters),
+        false => open_by_summary(group, outline, summary, &parameters),
     };
     let (window, include_loopback) = (parameters.window, parameters.include_loopback);
     let mut selection = Selection::new(reader, window, include_loopback, open)?;
@@ -66,12 +71,8 @@ pub(super) fn generate(
     grouping::sort(&mut members, parameters.group_by);
 
     let most_rows = parameters.most_rows();
-    let suppresses = !parameters.include_suppressed || context.uses("suppressed_by");
-    let wanted = Wanted::by(
-        context,
-        !parameters.include_all || members.len() > most_rows,
-        suppresses && rules.read_domains(),
-    );
+    // Which rows are returned is up to their score, if not all are.
+    wanted.order |= members.len() > most_rows;
     let used = Table::BeaconCandidates
         .visible_columns()
         .iter()
@@ -92,7 +93,7 @@ pub(super) fn generate(
         if !parameters.include_all && !open.can_be_named() {
             continue;
         }
-        for group in asked.gather(members, asked.first_look())? {
+        for group in asked.gather(members, asked.first_look(&open))? {
             match asked.candidate(members, group, &open)? {
                 Outcome::Row(candidate) => {
                     found += 1;
@@ -118,15 +119,19 @@ pub(super) fn generate(
 /// Which detectors may name a group of the cache by itself, of which no more is known than its
 /// summary. What is ruled out would not be named, so that passing it over changes no row: each
 /// part says why.
-fn open_by_summary(group: &Group, summary: &Summary, parameters: &Parameters) -> Open {
-    let connections = summary.connections;
-    let (fixed, repetitive) = (&parameters.fixed_interval, &parameters.repetitive_interval);
+fn open_by_summary(
+    group: &Group,
+    outline: &Outline,
+    summary: &Summary,
+    parameters: &Parameters,
+) -> Open {
+    let repetitive = &parameters.repetitive_interval;
     Open {
-        fixed: fixed_interval::can_hold(connections, summary.intervals_ms, fixed),
+        fixed: Some(judgement::is_fixed(outline, parameters)),
         repetitive: is_public(group)
-            && repetitive_interval::can_hold(connections, repetitive)
+            && repetitive_interval::can_hold(outline.connections, repetitive)
             && repetitive_interval::can_repeat(&summary.repetition, repetitive),
-        readings: Some(Readings::of_variations(&summary.variations)),
+        readings: Some(Readings::of(&summary.rhythms)),
     }
 }
 
@@ -136,9 +141,10 @@ fn open_of(members: &[Member], parameters: &Parameters) -> Open {
     if let ([member], false) = (members, parameters.group_by == GroupBy::ProcessInstance) {
         return member.open;
     }
-    let connections = members.iter().map(|member| member.connections).sum();
+    let connections = members.iter().map(|member| member.outline.connections).sum();
+    let may_be_fixed = fixed_interval::can_hold(connections, &parameters.fixed_interval);
     Open {
-        fixed: fixed_interval::can_hold(connections, None, &parameters.fixed_interval),
+        fixed: if may_be_fixed { None } else { Some(false) },
         repetitive: repetitive_interval::can_hold(connections, &parameters.repetitive_interval),
         readings: (!Readings::can_be_among(connections)).then(Readings::default),
     }
@@ -180,10 +186,12 @@ impl Asked<'_> {
         grouping::gather(&self.selection, members, self.parameters.group_by, detail)
     }
 
-    /// Where every group is returned, all that its row needs; else what the detectors look at.
-    fn first_look(&self) -> Detail {
+    /// All that its row needs, where a group is sure to have one or cannot be looked at twice; else
+    /// what the detectors look at.
+    fn first_look(&self, open: &Open) -> Detail {
         let Parameters { include_all, group_by, .. } = self.parameters;
-        match *include_all || *group_by == GroupBy::ProcessInstance {
+        let is_row = *include_all || open.fixed == Some(true);
+        match is_row || *group_by == GroupBy::ProcessInstance {
             true => self.wanted.to_show(),
             false => Detail::Connections(Parts::default()),
         }
@@ -200,7 +208,7 @@ impl Asked<'_> {
             if !judgement::is_named(&group, self.parameters, open) {
                 return Ok(Outcome::Passed);
             }
-            if self.first_look() != self.wanted.to_show() {
+            if self.first_look(open) != self.wanted.to_show() {
                 match self.gather(members, self.wanted.to_show())?.pop() {
                     Some(shown) => group = shown,
                     None => return Ok(Outcome::Passed),
@@ -215,7 +223,7 @@ impl Asked<'_> {
         if !suppressed_by.is_empty() && !self.parameters.include_suppressed {
             return Ok(Outcome::Suppressed);
         }
-        let judgement = Judgement::of(&group, self.parameters, &self.wanted);
+        let judgement = Judgement::of(&group, self.parameters, &self.wanted, open);
         let score = if self.wanted.order { judgement.score() } else { 0.0 };
         let row = CandidateRow {
             parameters: self.parameters,

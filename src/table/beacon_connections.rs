@@ -33,7 +33,8 @@ pub(super) fn generate(
     parameters.window = narrow_in_time(parameters.window, context);
     let narrowing = Narrowing::of(context, &NARROWING)?;
     let (window, include_loopback) = (parameters.window, parameters.include_loopback);
-    let mut selection = Selection::new(reader, window, include_loopback, |_, _| Open::default())?;
+    let mut selection =
+        Selection::new(reader, window, include_loopback, |_, _, _| Open::default())?;
     selection.narrow(&narrowing, &NARROWING)?;
     let members = std::mem::take(&mut selection.members);
 

@@ -46,7 +46,7 @@ impl CandidateRow<'_> {
     /// The values of the columns that are `used`; the others are NULL.
     pub(super) fn values(&self, used: &[bool]) -> Row {
         let CandidateRow { parameters, wanted, group, judgement, place, .. } = *self;
-        let statistics = judgement::statistics(group);
+        let statistics = group.outline.statistics();
         let distribution = judgement::distribution(group, wanted);
         let most_frequent = judgement.repetitive.most_frequent;
         let rhythm = judgement.rhythm;
@@ -69,9 +69,9 @@ impl CandidateRow<'_> {
                 "domain" => place.domain.as_str().into(),
                 "destination_scope" => place.scope.into(),
                 "tuple" => place.tuple.as_str().into(),
-                "number_of_connections" => group.connections.into(),
-                "first_seen" => group.span_ms.0.div_euclid(1000).into(),
-                "last_seen" => group.span_ms.1.div_euclid(1000).into(),
+                "number_of_connections" => group.outline.connections.into(),
+                "first_seen" => group.outline.span_ms.0.div_euclid(1000).into(),
+                "last_seen" => group.outline.span_ms.1.div_euclid(1000).into(),
                 "min_interval" => Value::of_measure(statistics.map(|each| each.min)),
                 "max_interval" => Value::of_measure(statistics.map(|each| each.max)),
                 "average_interval" => Value::of_measure(statistics.map(|each| each.average)),

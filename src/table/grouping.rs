@@ -9,9 +9,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::TableError;
 use super::parameters::GroupBy;
-use super::selection::{Member, Selection};
+use super::selection::{Member, Outline, Selection};
 use crate::beacon::Timeline;
-use crate::cache::{Connection, Group, Parts, shortest_and_longest};
+use crate::cache::{Connection, Group, Parts};
 use crate::journal::Protocol;
 
 /// What is to be known of a result group's connections.
@@ -25,11 +25,7 @@ pub(super) enum Detail {
 
 /// The connections that one row describes.
 pub(super) struct ResultGroup {
-    pub(super) connections: u64,
-    /// Unix milliseconds of the first and the last.
-    pub(super) span_ms: (i64, i64),
-    /// The shortest and the longest interval, milliseconds.
-    pub(super) intervals_ms: Option<(i64, i64)>,
+    pub(super) outline: Outline,
     /// All of them, sorted; none if only the summary was asked for.
     pub(super) timeline: Timeline,
     /// The times of those to public addresses and ports other than 0, where these are some but
@@ -143,13 +139,11 @@ impl ResultGroup {
     fn of_summary(member: &Member) -> ResultGroup {
         let group = member.group;
         ResultGroup {
-            connections: member.connections,
-            span_ms: member.span_ms,
-            intervals_ms: member.intervals_ms,
+            outline: member.outline,
             timeline: Timeline::default(),
             public_times_ms: None,
             has_public: member.is_public(),
-            latest: Latest { time_ms: member.span_ms.1, group, instance: 0, domain: 0 },
+            latest: Latest { time_ms: member.outline.span_ms.1, group, instance: 0, domain: 0 },
             protocol: group.protocol,
             process_count: 0,
             destination_count: 1,
@@ -229,9 +223,7 @@ impl Gathering {
         };
         let times_ms = self.timeline.times_ms();
         Some(ResultGroup {
-            connections: times_ms.len() as u64,
-            span_ms: (*times_ms.first()?, *times_ms.last()?),
-            intervals_ms: shortest_and_longest(times_ms),
+            outline: Outline::of(times_ms)?,
             timeline: self.timeline,
             public_times_ms: is_mixed.then_some(self.public_times_ms),
             has_public: self.has_public,

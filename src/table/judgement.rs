@@ -3,10 +3,10 @@
 use super::QueryContext;
 use super::grouping::{Detail, ResultGroup};
 use super::parameters::Parameters;
-use super::selection::Open;
-use crate::beacon::intervals::{IntervalDistribution, IntervalStatistics};
+use super::selection::{Open, Outline};
+use crate::beacon::intervals::IntervalDistribution;
 use crate::beacon::readings::Readings;
-use crate::beacon::score::{self, BestFold, Rhythm, THRESHOLD};
+use crate::beacon::score::{BestFold, Rhythm, THRESHOLD};
 use crate::beacon::{fixed_interval, repetitive_interval};
 use crate::cache::Parts;
 
@@ -30,19 +30,15 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// For the columns that `context` uses and narrows by, and the score if rows are chosen by it.
-    /// `rules_read_domains` where suppression looks at names.
-    pub(super) fn by(
-        context: &QueryContext,
-        chooses_by_score: bool,
-        rules_read_domains: bool,
-    ) -> Wanted {
+    /// For the columns that `context` uses and narrows by. `rules_read_domains` where suppression
+    /// looks at names.
+    pub(super) fn by(context: &QueryContext, rules_read_domains: bool) -> Wanted {
         let any = |columns: &[&str]| {
             columns.iter().any(|column| context.uses(column) || context.on(column).next().is_some())
         };
         Wanted {
             names: any(&["detected_by"]),
-            order: chooses_by_score || any(&["beacon_score"]),
+            order: any(&["beacon_score"]),
             distribution: any(&["median_interval", "stddev_interval"]),
             repetition: any(&[
                 "most_frequent_interval",
@@ -68,13 +64,14 @@ impl Wanted {
         }
     }
 
+    /// Whether anything that follows from a rhythm is shown.
+    pub(super) fn shows_rhythm(self) -> bool {
+        self.names || self.order || self.rhythm
+    }
+
     /// What has to be known of a group to tell whether it is returned.
     pub(super) fn to_judge(self) -> Detail {
-        if self.names || self.order || self.rhythm {
-            Detail::Connections(Parts::default())
-        } else {
-            Detail::Summary
-        }
+        if self.shows_rhythm() { Detail::Connections(Parts::default()) } else { Detail::Summary }
     }
 
     /// What has to be known of a group to show it.
@@ -102,20 +99,24 @@ pub(super) struct Judgement {
 pub(super) fn is_named(group: &ResultGroup, parameters: &Parameters, open: &Open) -> bool {
     let times_ms = group.timeline.times_ms();
     let is_periodic = || {
-        let readings = open.readings.unwrap_or_else(|| Readings::of_times(times_ms));
-        let best = BestFold::of(times_ms, &readings);
-        best.is_some_and(|best| {
+        best_fold(times_ms, open).is_some_and(|best| {
             best.score_at_most() > THRESHOLD && Rhythm::of(times_ms, Some(best)).score > THRESHOLD
         })
     };
-    open.fixed && is_fixed(group, parameters)
+    open.fixed.unwrap_or_else(|| is_fixed(&group.outline, parameters))
         || open.repetitive && group.has_public && repetition(group, parameters).hours > 0
         || is_periodic()
 }
 
-fn is_fixed(group: &ResultGroup, parameters: &Parameters) -> bool {
-    let statistics = statistics(group);
-    fixed_interval::holds(group.connections, statistics.as_ref(), &parameters.fixed_interval)
+fn best_fold(times_ms: &[i64], open: &Open) -> Option<BestFold> {
+    let readings = open.readings.unwrap_or_else(|| Readings::of_times(times_ms));
+    BestFold::of(times_ms, &readings)
+}
+
+/// Whether the interval is fixed, which a summary tells.
+pub(super) fn is_fixed(outline: &Outline, parameters: &Parameters) -> bool {
+    let statistics = outline.statistics();
+    fixed_interval::holds(outline.connections, statistics.as_ref(), &parameters.fixed_interval)
 }
 
 fn repetition(group: &ResultGroup, parameters: &Parameters) -> repetitive_interval::Finding {
@@ -124,18 +125,24 @@ fn repetition(group: &ResultGroup, parameters: &Parameters) -> repetitive_interv
 }
 
 impl Judgement {
-    pub(super) fn of(group: &ResultGroup, parameters: &Parameters, wanted: &Wanted) -> Judgement {
+    pub(super) fn of(
+        group: &ResultGroup,
+        parameters: &Parameters,
+        wanted: &Wanted,
+        open: &Open,
+    ) -> Judgement {
         let mut judgement = Judgement::default();
         if wanted.names || wanted.repetition {
             judgement.repetitive = repetition(group, parameters);
             judgement.beacon_hours = if group.has_public { judgement.repetitive.hours } else { 0 };
         }
-        if wanted.names || wanted.order || wanted.rhythm {
-            judgement.rhythm = Some(score::rhythm(group.timeline.times_ms()));
+        if wanted.shows_rhythm() {
+            let times_ms = group.timeline.times_ms();
+            judgement.rhythm = Some(Rhythm::of(times_ms, best_fold(times_ms, open)));
         }
         if wanted.names {
             let detectors = [
-                ("fixed_interval", is_fixed(group, parameters)),
+                ("fixed_interval", is_fixed(&group.outline, parameters)),
                 ("repetitive_interval", judgement.beacon_hours > 0),
                 ("periodic", judgement.score() > THRESHOLD),
             ];
@@ -149,11 +156,6 @@ impl Judgement {
     pub(super) fn score(&self) -> f64 {
         self.rhythm.map_or(0.0, |rhythm| rhythm.score)
     }
-}
-
-/// What follows from the summary of a group.
-pub(super) fn statistics(group: &ResultGroup) -> Option<IntervalStatistics> {
-    IntervalStatistics::new(group.connections, group.span_ms, group.intervals_ms)
 }
 
 /// What only the intervals tell, if it is wanted.

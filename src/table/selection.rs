@@ -8,9 +8,10 @@ use rustc_hash::FxHashMap;
 
 use super::TableError;
 use super::narrowing::Narrowing;
+use crate::beacon::intervals::IntervalStatistics;
 use crate::beacon::readings::Readings;
 use crate::beacon::rita;
-use crate::cache::{Group, Reader, Summary, Window};
+use crate::cache::{Group, Reader, Summary, Window, shortest_and_longest};
 use crate::journal::Scope;
 
 /// So many names are remembered while the groups are walked.
@@ -20,11 +21,7 @@ const KEPT: usize = 20_000;
 #[derive(Clone, Copy)]
 pub(super) struct Member {
     pub(super) group: Group,
-    pub(super) connections: u64,
-    /// Unix milliseconds of the first and the last.
-    pub(super) span_ms: (i64, i64),
-    /// The shortest and the longest interval, milliseconds.
-    pub(super) intervals_ms: Option<(i64, i64)>,
+    pub(super) outline: Outline,
     /// What the detectors have to look at if the group is a row by itself.
     pub(super) open: Open,
 }
@@ -36,11 +33,37 @@ impl Member {
     }
 }
 
-/// What a summary leaves open.
+/// How many connections, and between which bounds.
+#[derive(Clone, Copy)]
+pub(super) struct Outline {
+    pub(super) connections: u64,
+    /// Unix milliseconds of the first and the last.
+    pub(super) span_ms: (i64, i64),
+    /// The shortest and the longest interval, milliseconds.
+    pub(super) intervals_ms: Option<(i64, i64)>,
+}
+
+impl Outline {
+    /// Of connections at `times_ms`, sorted; `None` of none.
+    pub(super) fn of(times_ms: &[i64]) -> Option<Outline> {
+        Some(Outline {
+            connections: times_ms.len() as u64,
+            span_ms: (*times_ms.first()?, *times_ms.last()?),
+            intervals_ms: shortest_and_longest(times_ms),
+        })
+    }
+
+    /// What follows from it.
+    pub(super) fn statistics(&self) -> Option<IntervalStatistics> {
+        IntervalStatistics::new(self.connections, self.span_ms, self.intervals_ms)
+    }
+}
+
+/// What a summary says of the detectors, and what it leaves open.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Open {
-    /// Whether the interval may be fixed.
-    pub(super) fixed: bool,
+    /// Whether the interval is fixed; `None` where only the times can tell.
+    pub(super) fixed: Option<bool>,
     /// Whether one interval may make up an hour.
     pub(super) repetitive: bool,
     /// The readings that may hold a rhythm; `None` where only the times can tell.
@@ -50,7 +73,9 @@ pub(super) struct Open {
 impl Open {
     /// Whether a detector may name the group.
     pub(super) fn can_be_named(&self) -> bool {
-        self.fixed || self.repetitive || self.readings.is_none_or(|readings| !readings.are_none())
+        self.fixed != Some(false)
+            || self.repetitive
+            || self.readings.is_none_or(|readings| !readings.are_none())
     }
 }
 
@@ -79,7 +104,7 @@ impl<'r> Selection<'r> {
         reader: &'r Reader,
         window: Window,
         include_loopback: bool,
-        open: impl Fn(&Group, &Summary) -> Open,
+        open: impl Fn(&Group, &Outline, &Summary) -> Open,
     ) -> Result<Selection<'r>, TableError> {
         let mut members = Vec::new();
         let mut whole: Option<(i64, i64)> = None;
@@ -92,13 +117,9 @@ impl<'r> Selection<'r> {
                 Some((first_ms, last_ms)) => (first_ms.min(span_ms.0), last_ms.max(span_ms.1)),
             });
             if include_loopback || group.scope != Scope::Loopback {
-                members.push(Member {
-                    group,
-                    connections: summary.connections,
-                    span_ms,
-                    intervals_ms: summary.intervals_ms,
-                    open: open(&group, summary),
-                });
+                let Summary { connections, intervals_ms, .. } = *summary;
+                let outline = Outline { connections, span_ms, intervals_ms };
+                members.push(Member { group, outline, open: open(&group, &outline, summary) });
             }
             Ok(())
         })?;

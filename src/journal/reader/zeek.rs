@@ -3,6 +3,8 @@
 //! Every conn_state counts: a C2 that is down is still called. Only rows that the host did not
 //! originate, and ICMP, are skipped.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
 
 use crate::journal::delivery::{Delivery, JournalSink};
@@ -39,22 +41,25 @@ struct Connection<'a> {
     log: Field<'a>,
 }
 
-impl<'a> Connection<'a> {
-    fn field(&mut self, name: &str) -> Option<&mut Field<'a>> {
-        Some(match name {
-            "ts" => &mut self.ts,
-            "uid" => &mut self.uid,
-            "id.orig_h" => &mut self.originator,
-            "id.resp_h" => &mut self.responder,
-            "id.resp_p" => &mut self.responder_port,
-            "proto" => &mut self.proto,
-            "local_orig" => &mut self.local_orig,
-            "orig_ip_bytes" => &mut self.orig_ip_bytes,
-            "resp_ip_bytes" => &mut self.resp_ip_bytes,
-            _ => return None,
-        })
-    }
+/// Where a field of a tab-separated row goes; a function for each name, looked up once a header.
+type Place = for<'c, 'a> fn(&'c mut Connection<'a>) -> &'c mut Field<'a>;
 
+fn place_of(name: &str) -> Option<Place> {
+    Some(match name {
+        "ts" => |connection| &mut connection.ts,
+        "uid" => |connection| &mut connection.uid,
+        "id.orig_h" => |connection| &mut connection.originator,
+        "id.resp_h" => |connection| &mut connection.responder,
+        "id.resp_p" => |connection| &mut connection.responder_port,
+        "proto" => |connection| &mut connection.proto,
+        "local_orig" => |connection| &mut connection.local_orig,
+        "orig_ip_bytes" => |connection| &mut connection.orig_ip_bytes,
+        "resp_ip_bytes" => |connection| &mut connection.resp_ip_bytes,
+        _ => return None,
+    })
+}
+
+impl<'a> Connection<'a> {
     fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
         if !matches!(&*self.log.text(), "" | CONN) {
             to.skip("of another log of Zeek's");
@@ -130,7 +135,7 @@ pub(super) fn log_path(head: &str) -> Option<String> {
     for header in head.lines().map_while(|line| line.strip_prefix('#')) {
         log.read_header(header);
     }
-    let has = |name: &str| log.fields.iter().any(|field| field == name);
+    let has = |name: &str| log.fields.iter().any(|(field, _)| field == name);
     match log.path {
         Some(path) => Some(path),
         None => (has("id.resp_h") && has("proto")).then(|| CONN.to_owned()),
@@ -144,7 +149,8 @@ pub(super) struct Tsv {
     unset_field: String,
     empty_field: String,
     path: Option<String>,
-    fields: Vec<String>,
+    /// Their names, and where those go that we read.
+    fields: Vec<(String, Option<Place>)>,
 }
 
 impl Default for Tsv {
@@ -178,17 +184,26 @@ impl Tsv {
             return Ok(());
         }
         let mut connection = Connection::default();
-        let mut names = self.fields.iter();
+        let mut places = self.fields.iter();
         let mut values = 0;
-        for value in line.split(self.separator.as_str()) {
+        let mut take = |value| {
             values += 1;
-            let field = names.next().and_then(|name| connection.field(name));
-            if let Some(field) = field
+            if let Some((_, Some(place))) = places.next()
                 && value != self.unset_field
                 && value != self.empty_field
             {
-                *field = Field::Text(value.into());
+                *place(&mut connection) = Field::Text(Cow::Borrowed(value));
             }
+        };
+        match self.separator.as_bytes() {
+            [byte] if byte.is_ascii() => {
+                let mut from = 0;
+                for to in memchr::memchr_iter(*byte, line.as_bytes()).chain([line.len()]) {
+                    take(line.get(from..to).unwrap_or_default());
+                    from = to + 1;
+                }
+            }
+            _ => line.split(self.separator.as_str()).for_each(&mut take),
         }
         if values != self.fields.len() {
             let fields = self.fields.len();
@@ -208,7 +223,9 @@ impl Tsv {
             Some("unset_field") => self.unset_field = values.next().unwrap_or("-").to_owned(),
             Some("empty_field") => self.empty_field = values.next().unwrap_or_default().to_owned(),
             Some("path") => self.path = values.next().map(|path| path.trim().to_owned()),
-            Some("fields") => self.fields = values.map(str::to_owned).collect(),
+            Some("fields") => {
+                self.fields = values.map(|name| (name.to_owned(), place_of(name))).collect();
+            }
             _ => {}
         }
     }
