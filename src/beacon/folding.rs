@@ -24,7 +24,7 @@ const WINDOWS_OF_SEVERAL: [Window; 3] = [(0.02, &[1]), (0.05, &[1]), (0.1, &[1])
 /// A first look at few periods and windows: where none of these gives this share of the evidence
 /// that the search costs, the rest is spared. Most traffic ends here.
 const PROMISING: f64 = 0.7;
-const FIRST_LOOK: [Window; 4] = [(0.05, &[10]), (0.1, &[4]), (0.3, &[2]), (0.5, &[1])];
+const FIRST_LOOK: [Window; 3] = [(0.1, &[4]), (0.3, &[2]), (0.5, &[1])];
 const FIRST_CANDIDATES: [usize; 5] = [2, 4, 6, 8, 10];
 /// The periods to try are so many quantiles of the intervals.
 const CANDIDATES: usize = 11;

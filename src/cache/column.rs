@@ -50,7 +50,9 @@ pub(super) fn decode(
     let (parameter, bytes) = take_bits(input)?;
     let mut bits = BitReader::new(bytes);
     for _ in 0..count {
-        let scaled = bits.take_rice(parameter)?.checked_mul(divisor);
+        let value;
+        (value, bits) = bits.take_rice(parameter)?;
+        let scaled = value.checked_mul(divisor);
         let value = scaled.and_then(|scaled| scaled.checked_add(least));
         take(value.ok_or(DecodeError::Overflow)?)?;
     }
@@ -171,6 +173,7 @@ impl BitWriter {
     }
 }
 
+#[derive(Clone, Copy)]
 struct BitReader<'a> {
     bytes: &'a [u8],
     /// Bits taken from `bytes` and not yet consumed; those above `length` are undefined.
@@ -217,8 +220,9 @@ impl<'a> BitReader<'a> {
         Ok(bits)
     }
 
-    #[inline(always)] // so that the window stays in registers
-    fn take_rice(&mut self, parameter: u32) -> Result<u64, DecodeError> {
+    /// A value, and what is left; by value, so that the window stays in registers.
+    #[inline(always)]
+    fn take_rice(mut self, parameter: u32) -> Result<(u64, Self), DecodeError> {
         self.refill();
         let quotient = self.window.trailing_ones();
         let length = quotient + 1 + parameter;
@@ -229,14 +233,14 @@ impl<'a> BitReader<'a> {
         let low = self.window >> (quotient + 1) & ((1 << parameter) - 1);
         self.window >>= length;
         self.length -= length;
-        Ok(u64::from(quotient) << parameter | low)
+        Ok((u64::from(quotient) << parameter | low, self))
     }
 
     #[cold]
-    fn take_long_rice(&mut self, quotient: u32, parameter: u32) -> Result<u64, DecodeError> {
+    fn take_long_rice(mut self, quotient: u32, parameter: u32) -> Result<(u64, Self), DecodeError> {
         if quotient >= ESCAPE {
             self.consume(ESCAPE)?;
-            return Ok(self.take(32)? | self.take(32)? << 32);
+            return Ok((self.take(32)? | self.take(32)? << 32, self));
         }
         self.consume(quotient + 1)?;
         let low_length = parameter.min(31);
@@ -246,7 +250,7 @@ impl<'a> BitReader<'a> {
         if parameter > 0 && top > u64::MAX >> parameter {
             return Err(DecodeError::Overflow);
         }
-        Ok(top << parameter | high | low)
+        Ok((top << parameter | high | low, self))
     }
 }
 

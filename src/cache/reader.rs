@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection as Database, OptionalExtension, Row, params};
+use rusqlite::{Connection as Database, OptionalExtension, Row, Rows, params};
 
 use super::block::{self, Connection, Parts};
 use super::sources::{self, Source};
@@ -85,6 +85,15 @@ pub struct Reader {
     deadline: Option<(Instant, Duration)>,
 }
 
+/// The groups that may have connections in a window.
+const GROUPS: &str = "
+    SELECT id, host, pathname, destination, port, protocol, scope FROM connection_group
+    WHERE first_ms <= ?2 AND last_ms >= ?1 ORDER BY id";
+/// The blocks of all groups that reach into a window, undecoded.
+const SUMMARIES: &str = "
+    SELECT group_id, id, first_ms, last_ms, connections, min_interval_ms, max_interval_ms, digest
+    FROM block WHERE first_ms <= ?2 AND last_ms >= ?1
+    ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
 /// that begin before it only the last can.
 const BLOCKS: &str = "
@@ -134,11 +143,8 @@ impl Reader {
 
     /// The groups that may have connections in `window`, by id.
     pub fn groups(&self, window: Window) -> Result<Vec<Group>, CacheError> {
-        let mut select = self.database.prepare_cached(
-            "SELECT id, host, pathname, destination, port, protocol, scope FROM connection_group
-             WHERE first_ms <= ?2 AND last_ms >= ?1 ORDER BY id",
-        )?;
-        let mut rows = select.query(params![window.since_ms, window.until_ms])?;
+        let mut select = self.database.prepare_cached(GROUPS)?;
+        let mut rows = select.query([window.since_ms, window.until_ms])?;
         let mut groups = Vec::new();
         while let Some(row) = rows.next()? {
             groups.push(self.group(row)?);
@@ -153,43 +159,38 @@ impl Reader {
         window: Window,
         mut take: impl FnMut(Group, &Summary) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut select = self
-            .database
-            .prepare_cached(
-                "SELECT g.id, host, pathname, destination, port, protocol, scope,
-                        b.id, b.first_ms, b.last_ms, b.connections, min_interval_ms,
-                        max_interval_ms, digest
-                 FROM connection_group g CROSS JOIN block b ON b.group_id = g.id
-                 WHERE g.first_ms <= ?2 AND g.last_ms >= ?1
-                   AND b.first_ms <= ?2 AND b.last_ms >= ?1
-                   AND b.first_ms >= CASE WHEN g.first_ms >= ?1 THEN ?1 ELSE coalesce(
-                       (SELECT max(first_ms) FROM block WHERE group_id = g.id AND first_ms < ?1),
-                       ?1) END
-                 ORDER BY g.id, b.first_ms, b.last_ms, b.id",
-            )
-            .map_err(CacheError::from)?;
-        let parameters = params![window.since_ms, window.until_ms];
-        let mut rows = select.query(parameters).map_err(CacheError::from)?;
-        let mut open: Option<(Group, Summary)> = None;
-        while let Some(row) = rows.next().map_err(CacheError::from)? {
-            let id: u32 = row.get(0).map_err(CacheError::from)?;
-            if let Some((group, summary)) = open.take_if(|(group, _)| group.id != id) {
-                take(group, &summary)?;
+        // Both in the order of their keys, side by side: a join would look each group up.
+        let parameters = [window.since_ms, window.until_ms];
+        let sqlite = CacheError::from;
+        let mut groups = self.database.prepare_cached(GROUPS).map_err(sqlite)?;
+        let mut groups = groups.query(parameters).map_err(sqlite)?;
+        let mut blocks = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
+        let mut blocks = blocks.query(parameters).map_err(sqlite)?;
+        let mut open: Option<(u32, Summary)> = None;
+        loop {
+            let block = blocks.next().map_err(sqlite)?;
+            let id: Option<u32> = block.map(|block| block.get(0)).transpose().map_err(sqlite)?;
+            if let Some((of, summary)) = open.take_if(|(of, _)| id != Some(*of)) {
                 self.check_deadline()?;
+                take(self.next_group(&mut groups, of)?, &summary)?;
             }
-            let Some(block) = self.block_summary(row, window)? else {
-                continue;
+            let (Some(block), Some(id)) = (block, id) else {
+                return Ok(());
             };
-            let (_, summary) = match &mut open {
-                Some(open) => open,
-                None => open.insert((self.group(row)?, Summary::default())),
-            };
-            summary.add(&block);
+            if let Some(block) = self.block_summary(block, window)? {
+                open.get_or_insert_with(|| (id, Summary::default())).1.add(&block);
+            }
         }
-        match open {
-            Some((group, summary)) => take(group, &summary),
-            None => Ok(()),
+    }
+
+    /// The group of this id among `groups`, which are in the order of theirs.
+    fn next_group(&self, groups: &mut Rows<'_>, id: u32) -> Result<Group, CacheError> {
+        while let Some(row) = groups.next()? {
+            if row.get::<_, u32>(0)? == id {
+                return self.group(row);
+            }
         }
+        Err(self.damaged("blocks belong to no group"))
     }
 
     /// A group from a row that begins with its columns.
@@ -216,24 +217,24 @@ impl Reader {
         row: &Row<'_>,
         window: Window,
     ) -> Result<Option<BlockSummary>, CacheError> {
-        let (first_ms, last_ms): (i64, i64) = (row.get(8)?, row.get(9)?);
-        let digest = row.get_ref(13)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        let (first_ms, last_ms): (i64, i64) = (row.get(2)?, row.get(3)?);
+        let digest = row.get_ref(7)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
         let is_inside = first_ms >= window.since_ms && last_ms <= window.until_ms;
         if let Some(digest) = digest.filter(|_| is_inside) {
             self.count(0, digest.len());
             let (shortest_ms, longest_ms): (Option<i64>, Option<i64>) =
-                (row.get(11)?, row.get(12)?);
+                (row.get(5)?, row.get(6)?);
             return Ok(Some(BlockSummary {
                 first_ms,
                 last_ms,
-                connections: row.get(10)?,
+                connections: row.get(4)?,
                 intervals_ms: shortest_ms.zip(longest_ms),
                 digest: Digest::from_bytes(digest)?,
             }));
         }
         let mut times_ms = Vec::new();
         let mut select = self.database.prepare_cached("SELECT bytes FROM payload WHERE id = ?1")?;
-        let decoded = select.query_row([row.get::<_, i64>(7)?], |row| {
+        let decoded = select.query_row([row.get::<_, i64>(1)?], |row| {
             let bytes = row.get_ref(0)?.as_blob()?;
             self.count(1, bytes.len());
             Ok(block::decode_times(bytes, &mut times_ms))
