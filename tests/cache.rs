@@ -31,9 +31,10 @@ fn at(offsets_ms: impl IntoIterator<Item = i64>) -> String {
 /// The times of that group in the cache, as milliseconds after the start.
 fn times(cache: &TestCache) -> Vec<i64> {
     let reader = cache.reader();
-    let group = reader.groups(everything()).unwrap().remove(0);
     let mut times = Vec::new();
-    reader.times(group.id, everything(), &mut times).unwrap();
+    reader
+        .summaries(everything(), |group, _| reader.times(group.id, everything(), &mut times))
+        .unwrap();
     times.iter().map(|time_ms| time_ms - START_MS).collect()
 }
 

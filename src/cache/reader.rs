@@ -141,17 +141,6 @@ impl Reader {
         outcome
     }
 
-    /// The groups that may have connections in `window`, by id.
-    pub fn groups(&self, window: Window) -> Result<Vec<Group>, CacheError> {
-        let mut select = self.database.prepare_cached(GROUPS)?;
-        let mut rows = select.query([window.since_ms, window.until_ms])?;
-        let mut groups = Vec::new();
-        while let Some(row) = rows.next()? {
-            groups.push(self.group(row)?);
-        }
-        Ok(groups)
-    }
-
     /// Hands on every group that has connections in `window`, by id, with a summary of those. Only
     /// blocks that reach beyond the window are decoded.
     pub fn summaries<E: From<CacheError>>(
@@ -222,8 +211,7 @@ impl Reader {
         let is_inside = first_ms >= window.since_ms && last_ms <= window.until_ms;
         if let Some(digest) = digest.filter(|_| is_inside) {
             self.count(0, digest.len());
-            let (shortest_ms, longest_ms): (Option<i64>, Option<i64>) =
-                (row.get(5)?, row.get(6)?);
+            let (shortest_ms, longest_ms): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
             return Ok(Some(BlockSummary {
                 first_ms,
                 last_ms,

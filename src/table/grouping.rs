@@ -123,13 +123,20 @@ fn gather_connections(
 ) -> Result<Vec<ResultGroup>, TableError> {
     // One gathering a row: many only where instances are kept apart.
     let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
+    let mut whole = Gathering::default();
     for member in members {
         selection.reader.scan(member.group.id, selection.window, parts, |connection| {
-            let apart = if keeps_apart { connection.instance } else { 0 };
             let is_of_last_day = selection.last_day.contains(connection.time_ms);
-            gatherings.entry(apart).or_default().add(connection, member, is_of_last_day);
+            let gathering = match keeps_apart {
+                true => gatherings.entry(connection.instance).or_default(),
+                false => &mut whole,
+            };
+            gathering.add(connection, member, is_of_last_day);
             Ok::<(), TableError>(())
         })?;
+    }
+    if !keeps_apart {
+        return Ok(whole.finish().into_iter().collect());
     }
     Ok(gatherings.into_values().filter_map(Gathering::finish).collect())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use osquery_rust_ng::plugin::{ColumnDef, ColumnOptions, ColumnType, Plugin, ReadOnlyTable};
 use osquery_rust_ng::{ExtensionPluginRequest, ExtensionResponse, ExtensionStatus};
@@ -35,6 +35,7 @@ impl Extension {
     }
 
     fn generate(&self, table: Table, context: QueryContext) -> Result<Vec<TextRow>, String> {
+        let asked = Instant::now();
         let compute = || {
             let now_ms = jiff::Timestamp::now().as_millisecond();
             let rows = wire::generate(&self.tables, table, &context, now_ms);
@@ -45,7 +46,9 @@ impl Extension {
             return compute();
         }
         let answer = self.answers.get(&(table, context.clone()), compute);
-        answer.map(|rows| rows.as_ref().clone())
+        let rows = answer.map(|rows| rows.as_ref().clone())?;
+        log::debug!("{}: {} rows in {:?}", table.name(), rows.len(), asked.elapsed());
+        Ok(rows)
     }
 }
 
