@@ -13,6 +13,7 @@ mod live_collection;
 mod oracle;
 #[cfg(unix)]
 mod osquery_peer;
+mod packaging;
 #[cfg(unix)]
 mod peer;
 mod random_journal;

@@ -8,6 +8,7 @@ import duckdb
 
 path, runs = sys.argv[1], int(sys.argv[2])
 database = duckdb.connect()
+database.execute("SET enable_progress_bar = false")  # it would be printed among the figures
 database.execute("CREATE TABLE raw AS SELECT * FROM read_csv(?, all_varchar = true)", [path])
 # Texts that repeat as numbers: the fastest that it has for a key.
 database.execute("CREATE TYPE pathname AS ENUM (SELECT DISTINCT pathname FROM raw)")
