@@ -94,6 +94,12 @@ const MIGRATIONS: [&str; 3] = [
 ];
 
 const VERSION: i64 = MIGRATIONS.len() as i64;
+/// The version whose columns readers read.
+const READ_VERSION: i64 = 3;
+/// What a reader lays over a file of an older version, which only a writer may bring up to date.
+const READ_OLDER: &str = "
+    CREATE TEMP VIEW block AS SELECT *, NULL AS digest FROM main.block;
+    CREATE TEMP VIEW connection_group AS SELECT *, NULL AS scope FROM main.connection_group";
 
 /// How a cache's file is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -154,8 +160,13 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
         connection = connect(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI)?;
         found = version(&connection, path, had_writer);
     }
-    if found.map_err(|error| error.at(path))? == 0 {
-        return Err(CacheError::Missing(path.to_owned()));
+    match found.map_err(|error| error.at(path))? {
+        0 => return Err(CacheError::Missing(path.to_owned())),
+        ..READ_VERSION => {
+            connection.pragma_update(None, "temp_store", "MEMORY")?;
+            connection.execute_batch(READ_OLDER)?;
+        }
+        _ => {}
     }
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.set_prepared_statement_cache_capacity(32);
