@@ -20,7 +20,7 @@ pub(super) struct Wanted {
     distribution: bool,
     repetition: bool,
     rhythm: bool,
-    /// Where it goes, or ties in that order.
+    /// Where it goes.
     pub(super) destination: bool,
     /// RITA's scores.
     pub(super) rita: bool,
