@@ -50,10 +50,17 @@ pub(super) fn read(
     out: &mut Vec<Connection>,
     database: &Database,
 ) -> Result<(), CacheError> {
+    Ok(payload(id, database, |bytes| block::decode(bytes, Parts::ALL, out))??)
+}
+
+/// Hands the bytes of block `id` to `take`.
+pub(super) fn payload<T>(
+    id: i64,
+    database: &Database,
+    take: impl FnOnce(&[u8]) -> T,
+) -> Result<T, CacheError> {
     let mut select = database.prepare_cached("SELECT bytes FROM payload WHERE id = ?1")?;
-    let decoded = select
-        .query_row([id], |row| Ok(block::decode(row.get_ref(0)?.as_blob()?, Parts::ALL, out)))?;
-    Ok(decoded?)
+    Ok(select.query_row([id], |row| Ok(take(row.get_ref(0)?.as_blob()?)))?)
 }
 
 /// Writes a block of `connections` (sorted, not empty) of `group` as `id`.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection as Database, OptionalExtension, Row, Rows, params};
 
 use super::block::{self, Connection, Parts};
+use super::blocks;
 use super::sources::{self, Source};
 use super::summary::{BlockSummary, Digest, Summary};
 use super::{CacheError, Window, location, schema};
@@ -221,13 +222,10 @@ impl Reader {
             }));
         }
         let mut times_ms = Vec::new();
-        let mut select = self.database.prepare_cached("SELECT bytes FROM payload WHERE id = ?1")?;
-        let decoded = select.query_row([row.get::<_, i64>(1)?], |row| {
-            let bytes = row.get_ref(0)?.as_blob()?;
+        blocks::payload(row.get(1)?, &self.database, |bytes| {
             self.count(1, bytes.len());
-            Ok(block::decode_times(bytes, &mut times_ms))
-        });
-        decoded??;
+            block::decode_times(bytes, &mut times_ms)
+        })??;
         times_ms.retain(|time_ms| window.contains(*time_ms));
         Ok(BlockSummary::of(&times_ms))
     }
@@ -238,14 +236,11 @@ impl Reader {
             let before = out.len();
             block::decode_times(bytes, out)?;
             if is_cut {
-                let mut kept = before;
-                for index in before..out.len() {
-                    if window.contains(out[index]) {
-                        out[kept] = out[index];
-                        kept += 1;
-                    }
-                }
-                out.truncate(kept);
+                let of_block = &out[before..];
+                let from = of_block.partition_point(|time_ms| *time_ms < window.since_ms);
+                let to = of_block.partition_point(|time_ms| *time_ms <= window.until_ms);
+                out.truncate(before + to);
+                out.drain(before..before + from.min(to));
             }
             Ok(())
         })

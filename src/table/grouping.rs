@@ -81,17 +81,17 @@ pub(super) fn gather(
     detail: Detail,
 ) -> Result<Vec<ResultGroup>, TableError> {
     let keeps_apart = group_by == GroupBy::ProcessInstance;
-    match (detail, members) {
-        (Detail::Summary, [member]) if !keeps_apart => Ok(vec![ResultGroup::of_summary(member)]),
-        (Detail::Connections(parts), _) if keeps_apart || !parts.are_times_only() => {
-            let parts = Parts { instances: parts.instances || keeps_apart, ..parts };
-            gather_connections(selection, members, keeps_apart, parts)
-        }
-        (Detail::Summary, _) if keeps_apart => {
-            let parts = Parts { instances: true, ..Parts::default() };
-            gather_connections(selection, members, keeps_apart, parts)
-        }
-        _ => gather_times(selection, members).map(|group| group.into_iter().collect()),
+    if let (Detail::Summary, [member], false) = (detail, members, keeps_apart) {
+        return Ok(vec![ResultGroup::of_summary(member)]);
+    }
+    let mut parts = match detail {
+        Detail::Summary => Parts::default(),
+        Detail::Connections(parts) => parts,
+    };
+    parts.instances |= keeps_apart;
+    match parts.are_times_only() {
+        true => gather_times(selection, members).map(|group| group.into_iter().collect()),
+        false => gather_connections(selection, members, keeps_apart, parts),
     }
 }
 
