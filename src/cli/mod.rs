@@ -1,5 +1,6 @@
 //! The front door: arguments, and one file for each verb. What the verbs do lives in the library.
 
+mod asked;
 mod extension;
 mod import;
 mod output;
