@@ -38,6 +38,8 @@ pub struct Asked {
     pub tables: Arc<Tables>,
     /// Unix milliseconds.
     pub now_ms: i64,
+    /// The cache or the files, in words.
+    pub source: String,
     cache: PathBuf,
     /// Of a temporary cache; it goes with this.
     _folder: Option<TempDir>,
@@ -56,10 +58,17 @@ impl AskedArguments {
             fill_temporary(&cache, &self.journal, verbose)?;
             (cache, Some(folder), Some("latest"))
         };
+        let source = match &*self.journal {
+            [] => cache.display().to_string(),
+            files => {
+                let names: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+                names.join(", ")
+            }
+        };
         let now_ms = now_ms(self.now.as_deref().or(default_now), &cache)?;
         let rules = super::suppression_rules(self.suppressions.as_deref())?;
         let tables = Arc::new(Tables::new(cache.clone()).with_rules(rules));
-        Ok(Asked { tables, now_ms, cache, _folder: folder })
+        Ok(Asked { tables, now_ms, source, cache, _folder: folder })
     }
 }
 

@@ -5,6 +5,7 @@ mod extension;
 mod import;
 mod output;
 mod query;
+mod report;
 mod simulate;
 mod status;
 
@@ -52,6 +53,8 @@ Exit status: 0 if all went well, 1 if not, 2 for arguments that cannot be unders
 enum Verb {
     /// Ask the tables in SQL, over a cache or over journal files
     Query(query::Query),
+    /// Show the top candidates with pictures, on one HTML page
+    Report(report::Report),
     /// Read journal files into a cache
     Import(import::Import),
     /// Show what a cache holds and where it came from
@@ -75,6 +78,7 @@ impl Arguments {
         match (self.verb, self.extension.socket.clone()) {
             (Some(_), Some(_)) => bail!("--socket runs an extension of osquery: give no command"),
             (Some(Verb::Query(query)), None) => query.run(self.verbose),
+            (Some(Verb::Report(report)), None) => report.run(self.verbose),
             (Some(Verb::Import(import)), None) => import.run(self.verbose),
             (Some(Verb::Status(status)), None) => status.run(),
             (Some(Verb::Simulate(simulate)), None) => simulate.run(),
