@@ -1,5 +1,7 @@
 //! A candidate of the page: its row, and the data of its pictures.
 
+use indicatif::HumanCount;
+
 use super::bytes_chart::BytesChart;
 use super::checkins::CheckIns;
 use super::facts::Facts;
@@ -48,10 +50,7 @@ fn caveat(checkins: &CheckIns, facts: &Facts) -> Option<String> {
     let counted = facts.integer("number_of_connections")?;
     let counted = u64::try_from(counted).unwrap_or(0);
     (checkins.connections != counted).then(|| {
-        format!(
-            "The pictures show {} of {}.",
-            words::count(checkins.connections, "connection"),
-            words::count(counted, "connection")
-        )
+        let all = words::count(counted, "connection");
+        format!("The pictures show {} of {all}.", HumanCount(checkins.connections))
     })
 }
