@@ -10,9 +10,9 @@ use crate::cache::is_windows;
 use crate::table::{Answer, Operator, QueryContext, Table, TableError, Tables, Value};
 
 /// Connections that are asked for at a time.
-const PAGE: usize = 20_000;
-/// More connections of one candidate are not drawn.
-const MOST_CONNECTIONS: u64 = 500_000;
+const PAGE: i64 = 20_000;
+/// More connections of one candidate are not read.
+const MOST_READ: usize = 1_000_000;
 /// What narrows the connections to those of a group, but for its protocol.
 const KEY: [&str; 3] = ["tuple", "host", "pathname"];
 /// Longer patterns are refused by SQLite.
@@ -39,14 +39,17 @@ pub(super) struct CheckIns {
     last_ms: Option<i64>,
 }
 
-/// Where a page begins.
-struct Place {
-    /// Unix seconds.
-    second: i64,
-    /// Unix milliseconds of the first connection in it, if there was one.
+/// Which connections are asked for next, in unix seconds.
+struct Page {
+    /// Where it begins: in the second of the last connection before, so that the interval to the
+    /// next is told.
+    since_s: i64,
+    /// Of the first connection in that second, if there was one, unix milliseconds.
     first_ms: Option<i64>,
-    /// How many rows of that second were there before.
+    /// How many of that second were there before.
     seen: usize,
+    /// Where it ends, so that not everything to come is decoded for each page.
+    until_s: i64,
 }
 
 impl CheckIns {
@@ -65,32 +68,41 @@ impl CheckIns {
         if KEY.iter().any(|column| facts.raw(column).contains('\0')) {
             return Ok(checkins);
         }
-        let second = facts.integer("first_seen").unwrap_or(0);
-        let mut place = Place { second, first_ms: None, seen: 0 };
-        while checkins.connections < MOST_CONNECTIONS {
-            let answer = page(tables, facts, hours, now_ms, place.second)?;
-            let (skipped, mut clock) = (place.seen, Clock::from(&place));
+        let integer = |column| facts.integer(column).unwrap_or(0);
+        let (first_s, last_s) = (integer("first_seen"), integer("last_seen"));
+        let pages = integer("number_of_connections") / PAGE + 1;
+        let step_s = (last_s - first_s) / pages + 1;
+        let until_s = first_s.saturating_add(step_s);
+        let mut page = Page { since_s: first_s, first_ms: None, seen: 0, until_s };
+        let mut read = 0;
+        while read < MOST_READ {
+            let answer = page.ask(tables, facts, hours, now_ms)?;
+            let (skipped, mut clock) = (page.seen, Clock::from(&page));
             for (index, row) in answer.rows.iter().enumerate() {
                 let row = Connection::of(row);
                 let time_ms = clock.time_ms(&row);
                 if index < skipped {
                     continue;
                 }
-                if row.second != place.second {
-                    place = Place { second: row.second, first_ms: Some(time_ms), seen: 0 };
+                if row.second != page.since_s {
+                    page = Page { since_s: row.second, first_ms: None, seen: 0, ..page };
                 }
-                place.first_ms.get_or_insert(time_ms);
-                place.seen += 1;
+                page.first_ms.get_or_insert(time_ms);
+                page.seen += 1;
+                read += 1;
                 if row.protocol == protocol {
                     checkins.add(time_ms, &row, gap_ms);
                 }
             }
             if answer.rows_cut == 0 {
-                break;
-            }
-            if answer.rows.len() <= skipped {
+                if page.until_s >= last_s {
+                    break;
+                }
+                page.until_s = page.until_s.saturating_add(step_s);
+            } else if answer.rows.len() <= skipped {
                 // More in one second than a page holds.
-                place = Place { second: place.second.saturating_add(1), first_ms: None, seen: 0 };
+                let since_s = page.since_s.saturating_add(1);
+                page = Page { since_s, first_ms: None, seen: 0, ..page };
             }
         }
         Ok(checkins)
@@ -166,8 +178,8 @@ struct Clock {
 }
 
 impl Clock {
-    fn from(place: &Place) -> Clock {
-        Clock { first_ms: place.first_ms, now_ms: 0 }
+    fn from(page: &Page) -> Clock {
+        Clock { first_ms: page.first_ms, now_ms: 0 }
     }
 
     fn time_ms(&mut self, row: &Connection<'_>) -> i64 {
@@ -184,22 +196,26 @@ impl Clock {
     }
 }
 
-/// The earliest connections of the group from a second on.
-fn page(
-    tables: &Tables,
-    facts: &Facts,
-    hours: &str,
-    now_ms: i64,
-    since_s: i64,
-) -> Result<Answer, TableError> {
-    let mut context = asking(hours);
-    equal(&mut context, "row_limit", &PAGE.to_string());
-    equal(&mut context, "tuple", facts.raw("tuple"));
-    exactly(&mut context, "host", facts.raw("host"));
-    exactly(&mut context, "pathname", facts.raw("pathname"));
-    narrow(&mut context, "time", Operator::GREATER_OR_EQUAL, &since_s.to_string());
-    context.columns_used = Some(USED.map(str::to_owned).into());
-    tables.answer(Table::BeaconConnections, &context, now_ms)
+impl Page {
+    /// The earliest of its connections.
+    fn ask(
+        &self,
+        tables: &Tables,
+        facts: &Facts,
+        hours: &str,
+        now_ms: i64,
+    ) -> Result<Answer, TableError> {
+        let mut context = asking(hours);
+        equal(&mut context, "row_limit", &PAGE.to_string());
+        equal(&mut context, "tuple", facts.raw("tuple"));
+        exactly(&mut context, "host", facts.raw("host"));
+        exactly(&mut context, "pathname", facts.raw("pathname"));
+        let (since, until) = (self.since_s.to_string(), self.until_s.to_string());
+        narrow(&mut context, "time", Operator::GREATER_OR_EQUAL, &since);
+        narrow(&mut context, "time", Operator::LESS_OR_EQUAL, &until);
+        context.columns_used = Some(USED.map(str::to_owned).into());
+        tables.answer(Table::BeaconConnections, &context, now_ms)
+    }
 }
 
 /// What `=` lets through differs in case; of Windows paths, which group without it, that is wanted.
