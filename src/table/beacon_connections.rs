@@ -12,6 +12,7 @@ use super::selection::{Open, Selection, tuple};
 use super::tables::Answer;
 use super::{Operator, QueryContext, Table, TableError, Value};
 use crate::cache::{Connection, Instance, Parts, Reader, Window};
+use crate::journal::Scope;
 
 /// Columns of which one has to be narrowed, so that the timeline is of something.
 const NEEDED: [&str; 4] = ["tuple", "destination", "pathname", "sophosPID"];
@@ -34,17 +35,22 @@ pub(super) fn generate(
     parameters.window = narrow_in_time(parameters.window, context);
     let narrowing = Narrowing::of(context, &NARROWING)?;
     let (window, include_loopback) = (parameters.window, parameters.include_loopback);
-    let mut selection = Selection::new(reader, window, include_loopback, |_, _| Open::default())?;
-    selection.narrow(&narrowing, &NARROWING)?;
-    let members = std::mem::take(&mut selection.members);
+    let mut selection = Selection::without_members(reader, window);
+    let mut groups = Vec::new();
+    for group in reader.groups(window)? {
+        let counts = include_loopback || group.scope != Scope::Loopback;
+        if counts && selection.passes(&group, &narrowing, &NARROWING)? {
+            groups.push(group);
+        }
+    }
 
     // The earliest rows of all groups, without holding more of them than are returned.
     let most_rows = parameters.most_rows();
     let mut earliest: BinaryHeap<(i64, usize, Reverse<Connection>)> = BinaryHeap::new();
     let mut found: u64 = 0;
     let mut passes: FxHashMap<u32, bool> = FxHashMap::default();
-    for (index, member) in members.iter().enumerate() {
-        reader.scan(member.group.id, window, Parts::ALL, |connection| {
+    for (index, group) in groups.iter().enumerate() {
+        reader.scan(group.id, window, Parts::ALL, |connection| {
             let passes = match passes.entry(connection.instance) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
@@ -72,7 +78,7 @@ pub(super) fn generate(
     let mut previous_ms: FxHashMap<u32, i64> = FxHashMap::default();
     let mut rows = Vec::with_capacity(earliest.len());
     for (time_ms, index, Reverse(connection)) in earliest.into_sorted_vec() {
-        let group = members[index].group;
+        let group = groups[index];
         let instance = match uses_instance {
             true => Some(reader.instance(connection.instance)?),
             false => None,
@@ -106,7 +112,10 @@ pub(super) fn generate(
             .collect();
         rows.push(row?);
     }
-    let window_is_empty = selection.window_is_empty;
+    // Only what finds nothing has to ask whether there is anything.
+    let open = |_: &_, _: &_| Open::default();
+    let window_is_empty =
+        found == 0 && Selection::new(reader, window, include_loopback, open)?.window_is_empty;
     let rows_cut = found - rows.len() as u64;
     Ok(Answer { rows, rows_cut, window_is_empty, ..Answer::default() })
 }
