@@ -46,6 +46,19 @@ pub struct Asked {
 }
 
 impl AskedArguments {
+    /// Whether `path` is among the files that are asked.
+    pub fn includes(&self, path: &Path) -> bool {
+        let Ok(path) = path.canonicalize() else {
+            return false; // there is no such file yet
+        };
+        let default = if self.journal.is_empty() { super::cache_path(None).ok() } else { None };
+        let cache = self.cache.as_ref().or(default.as_ref());
+        self.journal
+            .iter()
+            .chain(cache)
+            .any(|each| each.canonicalize().is_ok_and(|each| each == path))
+    }
+
     /// Opens the cache, or reads the journal files into one.
     pub fn open(self, verbose: bool) -> Result<Asked> {
         let (cache, folder, default_now) = if self.journal.is_empty() {

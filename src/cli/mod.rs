@@ -43,6 +43,7 @@ const USAGE: &str = "beacon_candidates [-v] <COMMAND>
 const EXAMPLES: &str = "\
 Examples:
   beacon_candidates query --journal conn.log.gz \"SELECT * FROM beacon_candidates\"
+  beacon_candidates report --journal conn.log.gz --html report.html
   beacon_candidates import --cache hunt.sqlite *.evtx
   beacon_candidates query --cache hunt.sqlite --now latest --json \\
       \"SELECT pathname, tuple, average_interval FROM beacon_candidates WHERE hours = 72\"

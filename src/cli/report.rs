@@ -46,6 +46,9 @@ impl Report {
         if self.html.as_os_str().is_empty() {
             bail!("--html '': name a file, or - for standard output");
         }
+        if self.asked.includes(&self.html) {
+            bail!("--html {}: this is what is asked, name another file", self.html.display());
+        }
         let asked = self.asked.open(verbose)?;
         let request = report::Request {
             hours: self.hours,

@@ -127,10 +127,10 @@ fn facts_list(facts: &Facts) -> Markup {
         dl .facts {
             (long_fact("SophosPID", &facts.text("sophosPID")))
             (long_fact("command line", &facts.text("cmdline")))
-            (fact("process instances", &facts.text("process_count")))
             (long_fact("tuple", &facts.text("tuple")))
-            (fact("protocol", &facts.text("protocol")))
             (long_fact("domain", &facts.text("domain")))
+            (fact("process instances", &facts.text("process_count")))
+            (fact("protocol", &facts.text("protocol")))
             (fact("scope", &facts.text("destination_scope")))
             (fact("connections", &facts.text("number_of_connections")))
             (fact("check-ins", &facts.text("checkins")))

@@ -53,10 +53,10 @@ mod tests {
             (300.011, "5m"),
             (607.038, "10m 7s"),
             (21_600.4, "6h"),
-            (f64::MAX, "2562047788015h"),
         ] {
             assert_eq!(duration(seconds), words);
         }
+        assert!(duration(f64::MAX).starts_with("2562047788015h"));
     }
 
     #[test]
