@@ -47,13 +47,9 @@ mod tests {
 
     #[test]
     fn durations_are_as_exact_as_is_worth_reading() {
-        for (seconds, words) in [
-            (0.0, "0s"),
-            (2.349, "2.3s"),
-            (300.011, "5m"),
-            (607.038, "10m 7s"),
-            (21_600.4, "6h"),
-        ] {
+        for (seconds, words) in
+            [(0.0, "0s"), (2.349, "2.3s"), (300.011, "5m"), (607.038, "10m 7s"), (21_600.4, "6h")]
+        {
             assert_eq!(duration(seconds), words);
         }
         assert!(duration(f64::MAX).starts_with("2562047788015h"));
