@@ -92,7 +92,11 @@ pub(super) fn sentence(facts: &Facts) -> String {
     let number = |column| facts.integer(column).and_then(|number| u64::try_from(number).ok());
     let mut sentence = words::count(number("checkins").unwrap_or(0), "check-in");
     if let Some(period) = facts.number("period") {
-        sentence += &format!(", one every {}", words::duration(period));
+        let agents = match facts.integer("merge_gap") {
+            Some(0) => "of several agents by turns, each",
+            _ => "one",
+        };
+        sentence += &format!(", {agents} every {}", words::duration(period));
     }
     if let Some(jitter) = facts.number("jitter") {
         sentence += &format!(", jitter {}", words::percent(jitter));
@@ -134,6 +138,7 @@ fn facts_list(facts: &Facts) -> Markup {
             (fact("scope", &facts.text("destination_scope")))
             (fact("connections", &facts.text("number_of_connections")))
             (fact("check-ins", &facts.text("checkins")))
+            (fact("merged over, s", &facts.text("merge_gap")))
             (fact("missed check-ins", &facts.text("missed_checkins")))
             (fact("period, s", &facts.text("period")))
             (fact("jitter", &facts.text("jitter")))

@@ -105,7 +105,7 @@ impl IntervalChart {
             caption += " Several agents take turns: the period is that of each, the intervals are \
                         from one agent's check-in to the next one's.";
         } else if skipped > 0 {
-            caption += &format!(" {skipped} of two to four periods: check-ins were missed.");
+            caption += &format!(" {skipped} are nearer to two, three or four periods than to one.");
         }
         if self.absences > 0 {
             caption +=

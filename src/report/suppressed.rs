@@ -11,12 +11,13 @@ const MOST_LISTED: usize = 500;
 /// More rows are not looked through for them.
 const MOST_ROWS: u64 = 5_000;
 /// What is listed of each, which saves computing the rest.
-const USED: [&str; 9] = [
+const USED: [&str; 10] = [
     "pathname",
     "tuple",
     "domain",
     "checkins",
     "period",
+    "merge_gap",
     "beacon_score",
     "suppressed_by",
     "sparkline",
