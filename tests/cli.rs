@@ -8,43 +8,43 @@ use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-const SAMPLE: &str = "docs/sample-journal.ndjson.gz";
+pub const SAMPLE: &str = "docs/sample-journal.ndjson.gz";
 const README: &str = include_str!("../README.md");
 
-fn command(arguments: &[&str]) -> Command {
+pub fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_beacon_candidates"));
     command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments);
     command
 }
 
-fn run(arguments: &[&str]) -> Output {
+pub fn run(arguments: &[&str]) -> Output {
     command(arguments).output().unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
 /// The standard output of a call that must succeed without a word on standard error.
-fn quiet(arguments: &[&str]) -> String {
+pub fn quiet(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert!(output.status.success() && stderr(&output).is_empty(), "{}", stderr(&output));
     stdout(&output)
 }
 
 /// The standard error of a call that must fail with status 1.
-fn failure(arguments: &[&str]) -> String {
+pub fn failure(arguments: &[&str]) -> String {
     let output = run(arguments);
     assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
     stderr(&output)
 }
 
 /// A scratch folder with files in it.
-fn folder(files: &[(&str, &[u8])]) -> TempDir {
+pub fn folder(files: &[(&str, &[u8])]) -> TempDir {
     let folder = TempDir::new().unwrap();
     for (name, content) in files {
         fs::write(folder.path().join(name), content).unwrap();
@@ -52,11 +52,11 @@ fn folder(files: &[(&str, &[u8])]) -> TempDir {
     folder
 }
 
-fn path(folder: &TempDir, name: &str) -> String {
+pub fn path(folder: &TempDir, name: &str) -> String {
     folder.path().join(name).display().to_string()
 }
 
-const JOURNAL: &[u8] = b"\
+pub const JOURNAL: &[u8] = b"\
 {\"time\":1000,\"pathname\":\"/bin/a\",\"pid\":1,\"destination\":\"192.0.2.1\",\"destinationport\":443}
 {\"time\":1060,\"pathname\":\"/bin/a\",\"pid\":1,\"destination\":\"192.0.2.1\",\"destinationport\":443}
 {\"time\":1120,\"pathname\":\"/bin/a\",\"pid\":1,\"destination\":\"192.0.2.1\",\"destinationport\":443}

@@ -20,6 +20,7 @@ mod random_journal;
 mod readers;
 #[cfg(unix)]
 mod real_osquery;
+mod report;
 mod rhythm;
 #[cfg(unix)]
 mod soak;

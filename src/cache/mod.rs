@@ -31,6 +31,7 @@ mod writer;
 pub use block::{Connection, Parts};
 pub use error::CacheError;
 pub use location::default_path;
+pub(crate) use names::is_windows;
 pub use pass::Pass;
 pub use pauses::Pauses;
 pub use reader::{Cost, Group, Instance, Reader, Totals};

@@ -120,7 +120,7 @@ impl Names {
 }
 
 /// A drive letter or a backslash: such paths do not tell case apart.
-fn is_windows(pathname: &str) -> bool {
+pub(crate) fn is_windows(pathname: &str) -> bool {
     let bytes = pathname.as_bytes();
     let has_drive = matches!(bytes, [letter, b':', ..] if letter.is_ascii_alphabetic());
     has_drive || bytes.contains(&b'\\')

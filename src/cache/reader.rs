@@ -142,6 +142,17 @@ impl Reader {
         outcome
     }
 
+    /// The groups that may have connections in `window`, by id.
+    pub fn groups(&self, window: Window) -> Result<Vec<Group>, CacheError> {
+        let mut select = self.database.prepare_cached(GROUPS)?;
+        let mut rows = select.query([window.since_ms, window.until_ms])?;
+        let mut groups = Vec::new();
+        while let Some(row) = rows.next()? {
+            groups.push(self.group(row)?);
+        }
+        Ok(groups)
+    }
+
     /// Hands on every group that has connections in `window`, by id, with a summary of those. Only
     /// blocks that reach beyond the window are decoded.
     pub fn summaries<E: From<CacheError>>(

@@ -1,9 +1,11 @@
 //! The front door: arguments, and one file for each verb. What the verbs do lives in the library.
 
+mod asked;
 mod extension;
 mod import;
 mod output;
 mod query;
+mod report;
 mod simulate;
 mod status;
 
@@ -41,6 +43,7 @@ const USAGE: &str = "beacon_candidates [-v] <COMMAND>
 const EXAMPLES: &str = "\
 Examples:
   beacon_candidates query --journal conn.log.gz \"SELECT * FROM beacon_candidates\"
+  beacon_candidates report --journal conn.log.gz --html report.html
   beacon_candidates import --cache hunt.sqlite *.evtx
   beacon_candidates query --cache hunt.sqlite --now latest --json \\
       \"SELECT pathname, tuple, average_interval FROM beacon_candidates WHERE hours = 72\"
@@ -51,6 +54,8 @@ Exit status: 0 if all went well, 1 if not, 2 for arguments that cannot be unders
 enum Verb {
     /// Ask the tables in SQL, over a cache or over journal files
     Query(query::Query),
+    /// Show the top candidates with pictures, on one HTML page
+    Report(report::Report),
     /// Read journal files into a cache
     Import(import::Import),
     /// Show what a cache holds and where it came from
@@ -74,6 +79,7 @@ impl Arguments {
         match (self.verb, self.extension.socket.clone()) {
             (Some(_), Some(_)) => bail!("--socket runs an extension of osquery: give no command"),
             (Some(Verb::Query(query)), None) => query.run(self.verbose),
+            (Some(Verb::Report(report)), None) => report.run(self.verbose),
             (Some(Verb::Import(import)), None) => import.run(self.verbose),
             (Some(Verb::Status(status)), None) => status.run(),
             (Some(Verb::Simulate(simulate)), None) => simulate.run(),

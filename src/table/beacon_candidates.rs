@@ -87,8 +87,9 @@ pub(super) fn generate(
         selection,
     };
     let mut candidates: Vec<Candidate> = Vec::new();
-    let (mut found, mut rows_suppressed) = (0_u64, 0);
+    let (mut found, mut rows_suppressed, mut groups_seen) = (0_u64, 0, 0);
     for members in grouping::runs(&members, parameters.group_by) {
+        groups_seen += 1;
         let open = open_of(members, &parameters);
         if !parameters.include_all && !open.can_be_named() {
             continue;
@@ -113,7 +114,8 @@ pub(super) fn generate(
     keep_first(&mut candidates, most_rows);
     let rows: Vec<Row> = candidates.into_iter().map(|candidate| candidate.row).collect();
     let window_is_empty = asked.selection.window_is_empty;
-    Ok(Answer { rows_cut: found - rows.len() as u64, rows, rows_suppressed, window_is_empty })
+    let rows_cut = found - rows.len() as u64;
+    Ok(Answer { rows, rows_cut, rows_suppressed, groups_seen, window_is_empty })
 }
 
 /// Which detectors may name a group of the cache by itself, of which no more is known than its

@@ -10,13 +10,15 @@ use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::Parameters;
 use super::selection::{Open, Selection, tuple};
 use super::tables::Answer;
-use super::{Operator, QueryContext, TableError, Value};
-use crate::cache::{Connection, Parts, Reader, Window};
+use super::{Operator, QueryContext, Table, TableError, Value};
+use crate::cache::{Connection, Instance, Parts, Reader, Window};
+use crate::journal::Scope;
 
 /// Columns of which one has to be narrowed, so that the timeline is of something.
 const NEEDED: [&str; 4] = ["tuple", "destination", "pathname", "sophosPID"];
 
-/// The rows for `context`: the earliest, if there are more than row_limit.
+/// The rows for `context`: the earliest, if there are more than row_limit. Columns that are not
+/// used are NULL.
 pub(super) fn generate(
     reader: &Reader,
     context: &QueryContext,
@@ -33,18 +35,22 @@ pub(super) fn generate(
     parameters.window = narrow_in_time(parameters.window, context);
     let narrowing = Narrowing::of(context, &NARROWING)?;
     let (window, include_loopback) = (parameters.window, parameters.include_loopback);
-    let mut selection =
-        Selection::new(reader, window, include_loopback, |_, _, _| Open::default())?;
-    selection.narrow(&narrowing, &NARROWING)?;
-    let members = std::mem::take(&mut selection.members);
+    let mut selection = Selection::without_members(reader, window);
+    let mut groups = Vec::new();
+    for group in reader.groups(window)? {
+        let counts = include_loopback || group.scope != Scope::Loopback;
+        if counts && selection.passes(&group, &narrowing, &NARROWING)? {
+            groups.push(group);
+        }
+    }
 
     // The earliest rows of all groups, without holding more of them than are returned.
     let most_rows = parameters.most_rows();
     let mut earliest: BinaryHeap<(i64, usize, Reverse<Connection>)> = BinaryHeap::new();
     let mut found: u64 = 0;
     let mut passes: FxHashMap<u32, bool> = FxHashMap::default();
-    for (index, member) in members.iter().enumerate() {
-        reader.scan(member.group.id, window, Parts::ALL, |connection| {
+    for (index, group) in groups.iter().enumerate() {
+        reader.scan(group.id, window, Parts::ALL, |connection| {
             let passes = match passes.entry(connection.instance) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
@@ -66,33 +72,54 @@ pub(super) fn generate(
         })?;
     }
 
+    let columns = Table::BeaconConnections.visible_columns();
+    let used: Vec<bool> = columns.iter().map(|column| context.uses(column.name)).collect();
+    let uses_instance = ["pathname", "sophosPID", "pid"].iter().any(|name| context.uses(name));
     let mut previous_ms: FxHashMap<u32, i64> = FxHashMap::default();
     let mut rows = Vec::with_capacity(earliest.len());
     for (time_ms, index, Reverse(connection)) in earliest.into_sorted_vec() {
-        let group = members[index].group;
-        let instance = reader.instance(connection.instance)?;
-        let sophos_pid = instance.sophos_pid_text();
+        let group = groups[index];
+        let instance = match uses_instance {
+            true => Some(reader.instance(connection.instance)?),
+            false => None,
+        };
         let interval_ms = previous_ms.insert(group.host, time_ms).map(|before| time_ms - before);
-        let destination = selection.name(group.destination)?;
-        rows.push(vec![
-            (&*selection.name(group.host)?).into(),
-            time_ms.div_euclid(1000).into(),
-            instance.pathname.into(),
-            sophos_pid.into(),
-            instance.sophos_pid.map(|id| i64::from(id.pid)).into(),
-            (&*destination).into(),
-            i64::from(group.port).into(),
-            group.protocol.as_str().into(),
-            reader.domain(connection.domain)?.into(),
-            tuple(&destination, group.port).into(),
-            interval_ms.map_or(Value::Null, |ms| Value::measure(ms as f64 / 1000.0)),
-            connection.bytes_sent.into(),
-            connection.bytes_received.into(),
-        ]);
+        let mut value = |column: &str| -> Result<Value, TableError> {
+            let instance = instance.as_ref();
+            Ok(match column {
+                "host" => (&*selection.name(group.host)?).into(),
+                "time" => time_ms.div_euclid(1000).into(),
+                "pathname" => instance.map_or("", |each| &each.pathname).into(),
+                "sophosPID" => instance.map(Instance::sophos_pid_text).unwrap_or_default().into(),
+                "pid" => {
+                    let sophos_pid = instance.and_then(|each| each.sophos_pid);
+                    sophos_pid.map(|id| i64::from(id.pid)).into()
+                }
+                "destination" => (&*selection.name(group.destination)?).into(),
+                "destinationport" => i64::from(group.port).into(),
+                "protocol" => group.protocol.as_str().into(),
+                "domain" => reader.domain(connection.domain)?.into(),
+                "tuple" => tuple(&selection.name(group.destination)?, group.port).into(),
+                "interval" => {
+                    interval_ms.map_or(Value::Null, |ms| Value::measure(ms as f64 / 1000.0))
+                }
+                "bytes_sent" => connection.bytes_sent.into(),
+                "bytes_received" => connection.bytes_received.into(),
+                _ => Value::Null,
+            })
+        };
+        let values = columns.iter().zip(&used);
+        let row: Result<_, _> = values
+            .map(|(column, used)| if *used { value(column.name) } else { Ok(Value::Null) })
+            .collect();
+        rows.push(row?);
     }
-    let window_is_empty = selection.window_is_empty;
+    // Only what finds nothing has to ask whether there is anything.
+    let open = |_: &_, _: &_, _: &_| Open::default();
+    let window_is_empty =
+        found == 0 && Selection::new(reader, window, include_loopback, open)?.window_is_empty;
     let rows_cut = found - rows.len() as u64;
-    Ok(Answer { rows, rows_cut, rows_suppressed: 0, window_is_empty })
+    Ok(Answer { rows, rows_cut, window_is_empty, ..Answer::default() })
 }
 
 /// The part of `window` in which the column `time`, whole seconds, passes its constraints.

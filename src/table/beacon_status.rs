@@ -44,7 +44,7 @@ pub(super) fn generate(
     let totals = reader.totals()?;
     let lag = lag(totals.last_ms);
     rows.push(cache_row(state, last_error, Some(totals), lag, facts));
-    Ok(Answer { rows, rows_cut: 0, rows_suppressed: 0, window_is_empty: false })
+    Ok(Answer { rows, ..Answer::default() })
 }
 
 /// The one row of a cache that cannot be read.
@@ -55,7 +55,7 @@ pub(super) fn without_cache(facts: &Facts<'_>, error: &CacheError) -> Answer {
         last_error = format!("{reason}; {last_error}");
     }
     let rows = vec![cache_row("unreadable", last_error, None, Value::Null, facts)];
-    Answer { rows, rows_cut: 0, rows_suppressed: 0, window_is_empty: false }
+    Answer { rows, ..Answer::default() }
 }
 
 fn cache_row(

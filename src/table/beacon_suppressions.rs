@@ -16,5 +16,5 @@ pub(super) fn generate(rules: &Rules) -> Answer {
         ]
     };
     let rows = rules.all().iter().map(row).collect();
-    Answer { rows, rows_cut: 0, rows_suppressed: 0, window_is_empty: false }
+    Answer { rows, ..Answer::default() }
 }

@@ -24,5 +24,5 @@ pub use cache_use::CacheUse;
 pub use columns::{Column, ColumnOptions, Kind, Table};
 pub use error::TableError;
 pub use query_context::{Constraint, Operator, QueryContext};
-pub use tables::Tables;
+pub use tables::{Answer, Tables};
 pub use value::{Row, Value};

@@ -95,6 +95,8 @@ pub(super) struct Selection<'r> {
     pub(super) window_is_empty: bool,
     pub(super) members: Vec<Member>,
     names: FxHashMap<u32, Rc<str>>,
+    /// For a host and a pathname as it groups, whether any spelling of it passes the narrowing.
+    passing_pathnames: FxHashMap<(u32, u32), bool>,
 }
 
 impl<'r> Selection<'r> {
@@ -132,7 +134,21 @@ impl<'r> Selection<'r> {
             window_is_empty: whole.is_none(),
             members,
             names: FxHashMap::default(),
+            passing_pathnames: FxHashMap::default(),
         })
+    }
+
+    /// Of groups that the caller goes through by itself.
+    pub(super) fn without_members(reader: &'r Reader, window: Window) -> Selection<'r> {
+        Selection {
+            reader,
+            window,
+            last_day: window,
+            window_is_empty: false,
+            members: Vec::new(),
+            names: FxHashMap::default(),
+            passing_pathnames: FxHashMap::default(),
+        }
     }
 
     /// Keeps only groups whose rows can pass `narrowing`, where each row shows one host,
@@ -142,38 +158,55 @@ impl<'r> Selection<'r> {
         narrowing: &Narrowing,
         columns: &[&str],
     ) -> Result<(), TableError> {
-        let narrows = |column| columns.contains(&column) && narrowing.narrows(column);
-        let mut pathnames: FxHashMap<(u32, u32), bool> = FxHashMap::default();
         let mut kept = Vec::new();
         for member in std::mem::take(&mut self.members) {
-            let group = member.group;
-            let host = self.name(group.host)?;
-            let destination = self.name(group.destination)?;
-            let tuple = || tuple(&destination, group.port);
-            let pathname_passes = match pathnames.get(&(group.host, group.pathname)) {
-                _ if !narrows("pathname") => true,
-                Some(passes) => *passes,
-                None => {
-                    let mut passes = false;
-                    for pathname in self.reader.spellings(group.host, group.pathname)? {
-                        passes |= narrowing.accepts("pathname", &pathname)?;
-                    }
-                    pathnames.insert((group.host, group.pathname), passes);
-                    passes
-                }
-            };
-            let passes = pathname_passes
-                && (!narrows("host") || narrowing.accepts("host", &host)?)
-                && (!narrows("destination") || narrowing.accepts("destination", &destination)?)
-                && (!narrows("destinationport")
-                    || narrowing.accepts_number("destinationport", group.port.into())?)
-                && (!narrows("tuple") || narrowing.accepts("tuple", &tuple())?);
-            if passes {
+            if self.passes(&member.group, narrowing, columns)? {
                 kept.push(member);
             }
         }
         self.members = kept;
         Ok(())
+    }
+
+    /// The same of one group; `narrowing` is always the same.
+    pub(super) fn passes(
+        &mut self,
+        group: &Group,
+        narrowing: &Narrowing,
+        columns: &[&str],
+    ) -> Result<bool, TableError> {
+        let narrows = |column| columns.contains(&column) && narrowing.narrows(column);
+        if narrows("destinationport")
+            && !narrowing.accepts_number("destinationport", group.port.into())?
+        {
+            return Ok(false);
+        }
+        // From here on texts are looked up, and what rules out most of the groups comes first.
+        if narrows("tuple") || narrows("destination") {
+            let destination = self.name(group.destination)?;
+            let passes = (!narrows("destination")
+                || narrowing.accepts("destination", &destination)?)
+                && (!narrows("tuple")
+                    || narrowing.accepts("tuple", &tuple(&destination, group.port))?);
+            if !passes {
+                return Ok(false);
+            }
+        }
+        if narrows("host") && !narrowing.accepts("host", &self.name(group.host)?)? {
+            return Ok(false);
+        }
+        if !narrows("pathname") {
+            return Ok(true);
+        }
+        if let Some(passes) = self.passing_pathnames.get(&(group.host, group.pathname)) {
+            return Ok(*passes);
+        }
+        let mut passes = false;
+        for pathname in self.reader.spellings(group.host, group.pathname)? {
+            passes |= narrowing.accepts("pathname", &pathname)?;
+        }
+        self.passing_pathnames.insert((group.host, group.pathname), passes);
+        Ok(passes)
     }
 
     /// The text of a name id, looked up once.

@@ -22,14 +22,20 @@ pub struct Tables {
     last_query: Mutex<Option<LastQuery>>,
 }
 
-/// Rows, and how many more row_limit kept back.
-pub(super) struct Answer {
-    pub(super) rows: Vec<Row>,
-    pub(super) rows_cut: u64,
+/// The rows of a table, and what was kept back.
+#[derive(Debug, Default)]
+pub struct Answer {
+    /// The values of its visible columns.
+    pub rows: Vec<Row>,
+    /// How many more rows row_limit cut.
+    pub rows_cut: u64,
     /// And how many suppression rules hid.
-    pub(super) rows_suppressed: u64,
+    pub rows_suppressed: u64,
+    /// Of candidates: how many groups the constraints let pass before any detector was asked,
+    /// process instances taken together.
+    pub groups_seen: u64,
     /// Whether there is no connection in the window at all.
-    pub(super) window_is_empty: bool,
+    pub window_is_empty: bool,
 }
 
 /// What the last query for candidates or connections cost.
@@ -86,6 +92,25 @@ impl Tables {
         context: &QueryContext,
         now_ms: i64,
     ) -> Result<Vec<Row>, TableError> {
+        let answer = self.answer(table, context, now_ms)?;
+        if answer.rows_cut > 0 {
+            log::warn!(
+                "{}: {} rows returned and {} more cut by row_limit",
+                table.name(),
+                answer.rows.len(),
+                answer.rows_cut,
+            );
+        }
+        Ok(answer.rows)
+    }
+
+    /// The same with what was kept back, which is not logged: the caller tells.
+    pub fn answer(
+        &self,
+        table: Table,
+        context: &QueryContext,
+        now_ms: i64,
+    ) -> Result<Answer, TableError> {
         let started = Instant::now();
         let last_query = *locked(&self.last_query);
         let mut cost = Cost::default();
@@ -106,14 +131,6 @@ impl Tables {
                 }
             }
         };
-        if answer.rows_cut > 0 {
-            log::warn!(
-                "{}: {} rows returned and {} more cut by row_limit",
-                table.name(),
-                answer.rows.len(),
-                answer.rows_cut,
-            );
-        }
         if matches!(table, Table::BeaconCandidates | Table::BeaconConnections) {
             *locked(&self.last_query) = Some(LastQuery {
                 milliseconds: started.elapsed().as_millis() as u64,
@@ -125,7 +142,7 @@ impl Tables {
                     && last_query.is_none_or(|last| last.windows_were_empty),
             });
         }
-        Ok(answer.rows)
+        Ok(answer)
     }
 
     /// What `generate` makes of one state of the cache, and what that costs.

@@ -1,0 +1,147 @@
+//! What a verb asks: a cache, or journal files in a temporary one; and what now is.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use beacon_candidates::cache::{Reader, Retention, Writer};
+use beacon_candidates::journal::parse_time;
+use beacon_candidates::table::Tables;
+use clap::Args;
+use jiff::Timestamp;
+use tempfile::TempDir;
+
+use super::import;
+use super::output::complain;
+
+#[derive(Args)]
+pub struct AskedArguments {
+    /// The cache to ask [default: the system's for root, else the user's own]
+    #[arg(long, value_name = "PATH", conflicts_with = "journal")]
+    cache: Option<PathBuf>,
+
+    /// Ask journal files instead; now is their last connection. May be given several times
+    #[arg(long, value_name = "FILE")]
+    pub journal: Vec<PathBuf>,
+
+    /// When the window ends: unix seconds, RFC 3339, or `latest` for the last connection
+    #[arg(long, value_name = "TIME")]
+    now: Option<String>,
+
+    /// Suppression rules besides the built-in ones
+    #[arg(long, value_name = "FILE")]
+    suppressions: Option<PathBuf>,
+}
+
+/// The tables over what is asked.
+pub struct Asked {
+    pub tables: Arc<Tables>,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+    /// The cache or the files, in words.
+    pub source: String,
+    cache: PathBuf,
+    /// Of a temporary cache; it goes with this.
+    _folder: Option<TempDir>,
+}
+
+impl AskedArguments {
+    /// Whether `path` is among the files that are asked.
+    pub fn includes(&self, path: &Path) -> bool {
+        let Ok(path) = path.canonicalize() else {
+            return false; // there is no such file yet
+        };
+        let default = if self.journal.is_empty() { super::cache_path(None).ok() } else { None };
+        let cache = self.cache.as_ref().or(default.as_ref());
+        self.journal
+            .iter()
+            .chain(cache)
+            .any(|each| each.canonicalize().is_ok_and(|each| each == path))
+    }
+
+    /// Opens the cache, or reads the journal files into one.
+    pub fn open(self, verbose: bool) -> Result<Asked> {
+        let (cache, folder, default_now) = if self.journal.is_empty() {
+            (super::cache_path(self.cache)?, None, None)
+        } else {
+            let folder = tempfile::tempdir().context("cannot make a temporary cache")?;
+            #[cfg(unix)]
+            remove_when_interrupted(folder.path())?;
+            let cache = folder.path().join("cache.sqlite");
+            fill_temporary(&cache, &self.journal, verbose)?;
+            (cache, Some(folder), Some("latest"))
+        };
+        let source = match &*self.journal {
+            [] => cache.display().to_string(),
+            files => {
+                let names: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+                names.join(", ")
+            }
+        };
+        let now_ms = now_ms(self.now.as_deref().or(default_now), &cache)?;
+        let rules = super::suppression_rules(self.suppressions.as_deref())?;
+        let tables = Arc::new(Tables::new(cache.clone()).with_rules(rules));
+        Ok(Asked { tables, now_ms, source, cache, _folder: folder })
+    }
+}
+
+impl Asked {
+    /// Says which times the cache holds, if no window that was asked for holds a connection.
+    pub fn explain_empty_window(&self) -> Result<()> {
+        if !self.tables.windows_were_empty() {
+            return Ok(());
+        }
+        let totals = Reader::open(&self.cache)?.totals()?;
+        let time = |ms: Option<i64>| Timestamp::from_millisecond(ms?).ok();
+        if let (Some(first), Some(last)) = (time(totals.first_ms), time(totals.last_ms)) {
+            complain(format_args!(
+                "The window of this query holds no connection; the cache holds {} from {first} \
+                 to {last}. --now latest ends the window there.",
+                totals.connections,
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// A signal ends the process without dropping anything, and what is in the folder came from a
+/// journal.
+#[cfg(unix)]
+fn remove_when_interrupted(folder: &Path) -> Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+
+    let folder = folder.to_owned();
+    let mut signals =
+        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot handle signals")?;
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let _ = std::fs::remove_dir_all(folder);
+            std::process::exit(128 + signal); // as shells count it
+        }
+    });
+    Ok(())
+}
+
+fn fill_temporary(path: &Path, files: &[PathBuf], verbose: bool) -> Result<()> {
+    let mut writer = Writer::temporary(path, Retention::default())?;
+    for file in files {
+        let report = import::import_file(&mut writer, file, None, verbose)?;
+        log::info!("{report}");
+        if report.was_cut() {
+            complain(&report);
+        }
+    }
+    Ok(())
+}
+
+/// Unix milliseconds of the `now` that was asked for.
+fn now_ms(now: Option<&str>, cache: &Path) -> Result<i64> {
+    match now {
+        None => Ok(super::now_ms()),
+        Some("latest") => {
+            let totals = Reader::open(cache)?.totals()?;
+            Ok(totals.last_ms.unwrap_or_else(super::now_ms))
+        }
+        Some(text) => parse_time(text).context("--now (or give `latest`)"),
+    }
+}
