@@ -461,3 +461,21 @@ fn a_killed_import_can_be_run_again() {
         );
     }
 }
+
+#[test]
+fn assets_writes_what_the_packages_take() {
+    let folder = folder(&[]);
+    quiet(&["assets", "--out", &path(&folder, "new")]);
+    for name in [
+        "beacon_candidates.1",
+        "beacon_candidates-query.1",
+        "beacon_candidates.bash",
+        "_beacon_candidates",
+        "beacon_candidates.fish",
+    ] {
+        assert!(folder.path().join("new").join(name).is_file(), "{name}");
+    }
+    // The verb is for packagers only.
+    assert!(!folder.path().join("new/beacon_candidates-assets.1").exists());
+    assert!(!quiet(&["--help"]).contains("assets"));
+}

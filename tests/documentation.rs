@@ -1,5 +1,9 @@
 //! What the documentation says of columns and parameters is what the code has.
 
+use std::path::Path;
+
+use beacon_candidates::host::config::Config;
+use beacon_candidates::suppression::Rules;
 use beacon_candidates::table::{ColumnOptions, Table};
 
 const TABLE_REFERENCE: &str = include_str!("../docs/table-reference.md");
@@ -25,4 +29,12 @@ fn the_table_reference_has_every_column_in_order() {
         let columns: Vec<_> = table.columns().map(|column| line(&column)).collect();
         assert_eq!(documented, columns, "{}", table.name());
     }
+}
+
+#[test]
+fn the_examples_in_the_packages_are_valid() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/etc");
+    let config = Config::read(&folder.join("beacon_candidates.toml.example")).unwrap();
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    Rules::with_file(&folder.join("beacon_candidates_suppressions.toml.example")).unwrap();
 }

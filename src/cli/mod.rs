@@ -1,6 +1,7 @@
 //! The front door: arguments, and one file for each verb. What the verbs do lives in the library.
 
 mod asked;
+mod assets;
 mod extension;
 mod import;
 mod output;
@@ -20,6 +21,7 @@ use clap::{Parser, Subcommand};
 /// Which process talks to which address on a rhythm?
 #[derive(Parser)]
 #[command(
+    bin_name = COMMAND,
     version,
     arg_required_else_help = true,
     override_usage = USAGE,
@@ -36,6 +38,9 @@ pub struct Arguments {
     #[command(flatten)]
     extension: extension::Extension,
 }
+
+/// What it is called, also where its file is beacon_candidates.ext.
+const COMMAND: &str = "beacon_candidates";
 
 const USAGE: &str = "beacon_candidates [-v] <COMMAND>
        beacon_candidates --socket <PATH> [OPTIONS]";
@@ -62,6 +67,9 @@ enum Verb {
     Status(status::Status),
     /// Make a journal of an endpoint's day, with implants and their labels
     Simulate(simulate::Simulate),
+    /// Write man pages and shell completions, for packages
+    #[command(hide = true)]
+    Assets(assets::Assets),
 }
 
 impl Arguments {
@@ -83,6 +91,7 @@ impl Arguments {
             (Some(Verb::Import(import)), None) => import.run(self.verbose),
             (Some(Verb::Status(status)), None) => status.run(),
             (Some(Verb::Simulate(simulate)), None) => simulate.run(),
+            (Some(Verb::Assets(assets)), None) => assets.run(),
             (None, Some(socket)) => self.extension.run(socket),
             (None, None) => bail!("say what to do: see --help"),
         }
