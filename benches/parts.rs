@@ -4,7 +4,7 @@ use beacon_candidates::beacon::intervals::IntervalDistribution;
 use beacon_candidates::beacon::readings::Readings;
 use beacon_candidates::beacon::{repetitive_interval, rita, score};
 use beacon_candidates::cache::block::{CAPACITY, decode, decode_times, encode};
-use beacon_candidates::cache::{Connection, Parts};
+use beacon_candidates::cache::{Connection, DecodedBlock, Parts};
 use beacon_candidates::journal::reader::{self, Source};
 use beacon_candidates::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
 use divan::counter::ItemsCount;
@@ -64,7 +64,7 @@ mod codec {
         let bytes = encode(&block());
         bencher
             .counter(ItemsCount::new(CAPACITY))
-            .with_inputs(Vec::new)
+            .with_inputs(DecodedBlock::default)
             .bench_refs(|out| decode(black_box(&bytes), Parts::ALL, out));
     }
 

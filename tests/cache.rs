@@ -33,7 +33,7 @@ fn times(cache: &TestCache) -> Vec<i64> {
     let reader = cache.reader();
     let mut times = Vec::new();
     reader
-        .summaries(everything(), |group, _| reader.times(group.id, everything(), &mut times))
+        .outlines(everything(), |_, _, blocks| reader.times(blocks, everything(), &mut times))
         .unwrap();
     times.iter().map(|time_ms| time_ms - START_MS).collect()
 }
@@ -422,37 +422,13 @@ fn a_file_that_is_no_cache_is_left_alone() {
     assert!(matches!(refused, CacheError::NotACache(_)), "{refused}");
 }
 
-/// A file of the version before block summaries, which a reader may not bring up to date.
 #[test]
-fn an_older_schema_is_read_as_it_is_and_brought_up_to_date_by_a_writer() {
-    let cache = TestCache::new();
-    cache.import(at((0..700).map(|index| index * 60_000)));
-    let expected = cache.query(LATER_MS, MEDIAN).unwrap();
-    let named = "SELECT tuple, detected_by, checkins FROM beacon_candidates WHERE since = 0";
-    let expected_named = cache.query(LATER_MS, named).unwrap();
-    assert_eq!(expected_named.len(), 1);
-    let database = rusqlite::Connection::open(cache.path()).unwrap();
-    database
-        .execute_batch(
-            "ALTER TABLE block DROP COLUMN digest; ALTER TABLE connection_group DROP COLUMN scope;
-             PRAGMA user_version = 2",
-        )
-        .unwrap();
-    drop(database);
-    assert_eq!(cache.query(LATER_MS, MEDIAN).unwrap(), expected);
-    assert_eq!(cache.query(LATER_MS, named).unwrap(), expected_named);
-    assert_eq!(cache.import(at([0])).counts.added, 0);
-    assert_eq!(cache.query(LATER_MS, MEDIAN).unwrap(), expected);
-    assert_eq!(cache.query(LATER_MS, named).unwrap(), expected_named);
-}
-
-#[test]
-fn a_newer_schema_is_refused() {
+fn a_file_of_another_version_is_refused() {
     let cache = TestCache::new();
     cache.import(at([0]));
     let database = rusqlite::Connection::open(cache.path()).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     drop(database);
     let refused = Reader::open(&cache.path()).err().unwrap();
-    assert!(matches!(refused, CacheError::NewerSchema { found: 99, .. }), "{refused}");
+    assert!(matches!(refused, CacheError::OtherVersion { found: 99, .. }), "{refused}");
 }

@@ -3,6 +3,7 @@
 use beacon_candidates::beacon::intervals::{IntervalDistribution, IntervalStatistics};
 use beacon_candidates::beacon::score::{self, THRESHOLD};
 use beacon_candidates::beacon::{fixed_interval, repetitive_interval, rita};
+use beacon_candidates::cache::Outline;
 
 /// Their names, in the order of [`verdicts`].
 pub const DETECTORS: [&str; 5] =
@@ -15,7 +16,7 @@ const SENTINEL: repetitive_interval::Thresholds =
 
 /// What each says of connections at `times_ms` (sorted), of a data set that ends at `end_ms`.
 pub fn verdicts(times_ms: &[i64], bytes_sent: &[u64], end_ms: i64) -> [bool; DETECTORS.len()] {
-    let statistics = IntervalStatistics::of(times_ms);
+    let statistics = Outline::of(times_ms).as_ref().and_then(IntervalStatistics::of);
     let variation = statistics
         .zip(IntervalDistribution::of(times_ms))
         .filter(|(statistics, _)| statistics.average > 0.0)

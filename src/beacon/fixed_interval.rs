@@ -37,12 +37,14 @@ pub fn can_hold(most_connections: u64, thresholds: &Thresholds) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::Outline;
 
     const SOPHOS: Thresholds = Thresholds { min_connections: 3, max_interval_spread: 10.0 };
 
     fn holds_for(seconds: &[f64]) -> bool {
         let times: Vec<_> = seconds.iter().map(|second| (second * 1000.0) as i64).collect();
-        holds(times.len() as u64, IntervalStatistics::of(&times).as_ref(), &SOPHOS)
+        let statistics = Outline::of(&times).as_ref().and_then(IntervalStatistics::of);
+        holds(times.len() as u64, statistics.as_ref(), &SOPHOS)
     }
 
     #[test]

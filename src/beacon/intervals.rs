@@ -1,6 +1,6 @@
 //! Descriptive statistics of the intervals between consecutive connections.
 
-use crate::cache::shortest_and_longest;
+use crate::cache::Outline;
 
 /// What follows from the number of intervals, the first and last connection, and the shortest and
 /// the longest interval; in seconds.
@@ -17,28 +17,16 @@ pub struct IntervalStatistics {
 }
 
 impl IntervalStatistics {
-    /// Of so many connections from the first to the last of `span_ms`, with this shortest and
-    /// longest interval between them, all in milliseconds; `None` under two connections.
-    pub fn new(
-        connections: u64,
-        span_ms: (i64, i64),
-        shortest_and_longest_ms: Option<(i64, i64)>,
-    ) -> Option<IntervalStatistics> {
-        let (shortest_ms, longest_ms) = shortest_and_longest_ms?;
-        let sum = seconds((span_ms.1 - span_ms.0) as f64);
+    /// Of connections with this outline; `None` under two of them.
+    pub fn of(outline: &Outline) -> Option<IntervalStatistics> {
+        let (shortest_ms, longest_ms) = outline.intervals_ms?;
+        let sum_ms = (outline.span_ms.1 - outline.span_ms.0) as f64;
         Some(IntervalStatistics {
             min: seconds(shortest_ms as f64),
             max: seconds(longest_ms as f64),
-            average: seconds((span_ms.1 - span_ms.0) as f64 / connections.checked_sub(1)? as f64),
-            sum,
+            average: seconds(sum_ms / outline.connections.checked_sub(1)? as f64),
+            sum: seconds(sum_ms),
         })
-    }
-
-    /// Of the intervals between `times_ms`, which must be sorted; `None` under two connections.
-    pub fn of(times_ms: &[i64]) -> Option<IntervalStatistics> {
-        let span_ms = (*times_ms.first()?, *times_ms.last()?);
-        let extremes = shortest_and_longest(times_ms);
-        IntervalStatistics::new(times_ms.len() as u64, span_ms, extremes)
     }
 }
 
@@ -54,20 +42,24 @@ pub struct IntervalDistribution {
 impl IntervalDistribution {
     /// Of the intervals between `times_ms`, which must be sorted; `None` under two connections.
     pub fn of(times_ms: &[i64]) -> Option<IntervalDistribution> {
-        let (first, last) = (times_ms.first()?, times_ms.last()?);
         let mut intervals: Vec<i64> = times_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        if intervals.is_empty() {
-            return None;
-        }
-        let count = intervals.len() as f64;
-        let average = (last - first) as f64 / count;
-        let square_sum: f64 =
-            intervals.iter().map(|interval| (*interval as f64 - average).powi(2)).sum();
         Some(IntervalDistribution {
+            stddev: seconds(standard_deviation(&intervals)?),
             median: seconds(median(&mut intervals)),
-            stddev: seconds((square_sum / count).sqrt()),
         })
     }
+}
+
+/// Of the population of `values`, the intervals of a timeline; `None` of none. Around their average in
+/// whole numbers, whose sums are exact in any order.
+fn standard_deviation(values: &[i64]) -> Option<f64> {
+    let count = values.len() as i64;
+    let sum: i64 = values.iter().sum();
+    let average = sum.checked_div(count)?;
+    let distances = values.iter().map(|value| i128::from(value - average));
+    let squares: i128 = distances.map(|distance| distance * distance).sum();
+    let rest = (sum - average * count) as f64 / count as f64;
+    Some((squares as f64 / count as f64 - rest * rest).max(0.0).sqrt())
 }
 
 /// The median of `values`, which are reordered and must not be empty.
@@ -117,7 +109,7 @@ mod tests {
     fn the_textbook_example() {
         // Intervals 2, 4, 4, 4, 5, 5, 7, 9: mean 5, population deviation 2, median 4.5.
         let times = [0, 2, 6, 10, 14, 19, 24, 31, 40].map(|second| second * 1000);
-        let statistics = IntervalStatistics::of(&times).unwrap();
+        let statistics = IntervalStatistics::of(&Outline::of(&times).unwrap()).unwrap();
         let expected = IntervalStatistics { min: 2.0, max: 9.0, average: 5.0, sum: 40.0 };
         assert_eq!(statistics, expected);
         let distribution = IntervalDistribution::of(&times).unwrap();
@@ -126,14 +118,14 @@ mod tests {
 
     #[test]
     fn one_connection_has_no_intervals() {
-        assert_eq!(IntervalStatistics::of(&[5]), None);
-        assert_eq!(IntervalStatistics::of(&[]), None);
+        assert_eq!(IntervalStatistics::of(&Outline::of(&[5]).unwrap()), None);
+        assert_eq!(Outline::of(&[]), None);
         assert_eq!(IntervalDistribution::of(&[5]), None);
     }
 
     #[test]
     fn connections_in_one_instant_have_intervals_of_zero() {
-        let statistics = IntervalStatistics::of(&[7, 7, 7]).unwrap();
+        let statistics = IntervalStatistics::of(&Outline::of(&[7, 7, 7]).unwrap()).unwrap();
         assert_eq!((statistics.min, statistics.max), (0.0, 0.0));
         let distribution = IntervalDistribution::of(&[7, 7, 7]).unwrap();
         assert_eq!((distribution.median, distribution.stddev), (0.0, 0.0));

@@ -88,7 +88,8 @@ fn counted_intervals(
     thresholds: &Thresholds,
 ) -> impl Iterator<Item = (i64, i64)> {
     let threshold = thresholds.time_delta;
-    hourly_intervals(times_ms).filter(move |(_, interval)| *interval as f64 > threshold)
+    hourly_intervals(times_ms, threshold.floor() as i64)
+        .filter(move |(_, interval)| *interval as f64 > threshold)
 }
 
 fn most_frequent(intervals: &mut [i64]) -> Option<MostFrequent> {

@@ -47,9 +47,10 @@ pub struct Scores {
 /// set as a whole, from its first to its last connection within the 24 hours; connections outside
 /// are not looked at. `None` under four different seconds.
 pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Option<Scores> {
-    let inside = |time: &&i64| (span_ms.0..=span_ms.1).contains(*time);
-    let mut seconds: Vec<i64> =
-        times_ms.iter().filter(inside).map(|time| time.div_euclid(1000)).collect();
+    let from = times_ms.partition_point(|time| *time < span_ms.0);
+    let to = times_ms.partition_point(|time| *time <= span_ms.1);
+    let inside = times_ms.get(from..to).unwrap_or_default();
+    let mut seconds: Vec<i64> = inside.iter().map(|time| time.div_euclid(1000)).collect();
     let bars = Bars::of(&seconds, span_ms);
     seconds.dedup();
     if seconds.len() < FEWEST_TIMES {
@@ -73,20 +74,20 @@ fn distribution_score(values: &mut [f64], without_median: f64) -> Option<f64> {
     if values.len() < FEWEST_VALUES {
         return None;
     }
-    values.sort_unstable_by(f64::total_cmp);
     let middle = median(values)?;
+    // What the median has put below and above the middle; of an odd number not the middle itself.
     let half = values.len() / 2;
-    let lower = median(values.get(..half)?).unwrap_or(middle);
-    let upper = median(values.get(values.len() - half..)?).unwrap_or(middle);
+    let lower = values.get_mut(..half).and_then(median).unwrap_or(middle);
+    let from = values.len() - half;
+    let upper = values.get_mut(from..).and_then(median).unwrap_or(middle);
     let range = upper - lower;
     let skewness = if range < LEAST_QUARTILE_RANGE || middle == lower || middle == upper {
         0.0
     } else {
         (lower + upper - 2.0 * middle) / range
     };
-    let mut deviations: Vec<f64> = values.iter().map(|value| (value - middle).abs()).collect();
-    deviations.sort_unstable_by(f64::total_cmp);
-    let deviation = median(&deviations)?;
+    values.iter_mut().for_each(|value| *value = (*value - middle).abs());
+    let deviation = median(values)?;
     let narrowness =
         if middle < 1.0 { without_median } else { ((middle - deviation) / middle).max(0.0) };
     Some(round((1.0 - skewness.abs() + narrowness) / 2.0))
@@ -102,10 +103,13 @@ impl Bars {
     fn of(seconds: &[i64], (from_ms, to_ms): (i64, i64)) -> Bars {
         let span_s = (from_ms.div_euclid(1000), to_ms.div_euclid(1000));
         let width = ((span_s.1 - span_s.0) as f64 / BARS as f64).max(f64::MIN_POSITIVE);
+        let bar = |second: &i64| (((second - span_s.0) as f64 / width) as usize).min(BARS - 1);
         let mut heights = [0; BARS];
-        for second in seconds {
-            let bar = ((second - span_s.0) as f64 / width) as usize;
-            heights[bar.min(BARS - 1)] += 1;
+        let mut rest = seconds;
+        while let Some(first) = rest.first().map(bar) {
+            let same = rest.partition_point(|second| bar(second) == first);
+            heights[first] = same as u64;
+            rest = &rest[same..];
         }
         Bars { heights, span_s }
     }
@@ -167,11 +171,16 @@ impl Bars {
     }
 }
 
-fn median(sorted: &[f64]) -> Option<f64> {
-    let upper = *sorted.get(sorted.len() / 2)?;
-    match sorted.len().is_multiple_of(2) {
-        true => Some((sorted.get(sorted.len() / 2 - 1)? + upper) / 2.0),
-        false => Some(upper),
+/// The median of values, of which the lower half are then first; `None` of none.
+fn median(values: &mut [f64]) -> Option<f64> {
+    let is_even = values.len().is_multiple_of(2);
+    if values.is_empty() {
+        return None;
+    }
+    let (below, middle, _) = values.select_nth_unstable_by(values.len() / 2, f64::total_cmp);
+    match below.iter().copied().max_by(f64::total_cmp) {
+        Some(lower) if is_even => Some((lower + *middle) / 2.0),
+        _ => Some(*middle),
     }
 }
 

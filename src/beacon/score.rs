@@ -50,6 +50,9 @@ impl BestFold {
     /// Of connections at `times_ms`, which must be sorted, in the readings that may hold a rhythm;
     /// `None` if none does.
     pub fn of(times_ms: &[i64], readings: &Readings) -> Option<BestFold> {
+        if readings.are_none() {
+            return None;
+        }
         let mut best: Option<BestFold> = None;
         let (resolution_ms, are_retries) = (resolution_ms(times_ms), are_retries(times_ms));
         let mut merged = Vec::new();
@@ -151,8 +154,13 @@ fn are_retries(times_ms: &[i64]) -> bool {
 /// Many journals know whole seconds only: then these are all that the intervals have in common.
 fn resolution_ms(times_ms: &[i64]) -> i64 {
     const SECOND_MS: i64 = 1000;
-    let intervals = times_ms.windows(2).map(|pair| pair[1] - pair[0]);
-    let common = intervals.fold(0, greatest_common_divisor);
+    let mut common = 0;
+    for pair in times_ms.windows(2) {
+        common = greatest_common_divisor(common, pair[1] - pair[0]);
+        if common == 1 {
+            return 1;
+        }
+    }
     if common == SECOND_MS { SECOND_MS } else { 1 }
 }
 

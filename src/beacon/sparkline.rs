@@ -5,14 +5,17 @@ const WIDTH: usize = 24;
 /// None, and from few to most.
 const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// The connections at `times_ms` in 24 equal parts of `span_ms` (both ends in), each as a block as
+/// The connections at `times_ms` (sorted) in 24 equal parts of `span_ms` (both ends in), each as a block as
 /// high as its share of the fullest; the lowest block stands for none.
 pub fn sparkline(times_ms: &[i64], span_ms: (i64, i64)) -> String {
     let width = ((span_ms.1 - span_ms.0 + 1) as f64 / WIDTH as f64).max(f64::MIN_POSITIVE);
-    let mut counts = [0_u64; WIDTH];
-    for time in times_ms {
-        let part = ((time - span_ms.0) as f64 / width) as usize;
-        counts[part.min(WIDTH - 1)] += 1;
+    let part = |time: &i64| (((time - span_ms.0) as f64 / width) as usize).min(WIDTH - 1);
+    let mut counts = [0; WIDTH];
+    let mut rest = times_ms;
+    while let Some(first) = rest.first().map(part) {
+        let same = rest.partition_point(|time| part(time) == first);
+        counts[first] = same as u64;
+        rest = &rest[same..];
     }
     let most = counts.iter().max().copied().unwrap_or(0).max(1);
     let steps = (LEVELS.len() - 1) as u64;

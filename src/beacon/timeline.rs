@@ -15,26 +15,23 @@ impl Timeline {
         Timeline { times_ms, ..Timeline::default() }
     }
 
-    /// Adds a connection, in any order: unix milliseconds, and bytes where they are known. Of a
-    /// connection whose size counts the bytes sent are kept by themselves.
-    pub fn push(
+    /// Adds connections, sorted among themselves: unix milliseconds, and for each its bytes, or none
+    /// if they are not known. Of those within `sizes_within` (both ends in) the bytes sent are kept
+    /// one by one.
+    pub fn extend(
         &mut self,
-        time_ms: i64,
-        bytes_sent: Option<u64>,
-        bytes_received: Option<u64>,
-        size_counts: bool,
+        times_ms: &[i64],
+        bytes_sent: &[Option<u64>],
+        bytes_received: &[Option<u64>],
+        sizes_within: (i64, i64),
     ) {
-        self.times_ms.push(time_ms);
-        if size_counts {
-            self.sizes.extend(bytes_sent);
-        }
+        self.times_ms.extend_from_slice(times_ms);
+        let from = times_ms.partition_point(|time_ms| *time_ms < sizes_within.0);
+        let to = times_ms.partition_point(|time_ms| *time_ms <= sizes_within.1);
+        let sizes = bytes_sent.get(from..to).unwrap_or_default();
+        self.sizes.extend(sizes.iter().flatten());
         add(&mut self.bytes_sent, bytes_sent);
         add(&mut self.bytes_received, bytes_received);
-    }
-
-    /// Adds connections of which only the times are looked at.
-    pub fn extend_times(&mut self, times_ms: &[i64]) {
-        self.times_ms.extend_from_slice(times_ms);
     }
 
     /// Brings the connections into time order.
@@ -64,8 +61,8 @@ impl Timeline {
     }
 }
 
-fn add(sum: &mut Option<u128>, bytes: Option<u64>) {
-    if let Some(bytes) = bytes {
-        *sum = Some(sum.unwrap_or(0) + u128::from(bytes));
+fn add(sum: &mut Option<u128>, bytes: &[Option<u64>]) {
+    for bytes in bytes.iter().flatten() {
+        *sum = Some(sum.unwrap_or(0) + u128::from(*bytes));
     }
 }

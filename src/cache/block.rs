@@ -5,12 +5,16 @@
 //! are kept and what rows summarise them is the writer's affair.
 
 use super::column::{self, put_varint, take_varint};
+use super::decoded::{DecodedBlock, Parts};
 
 /// A block is split when it would hold more.
 pub const CAPACITY: usize = 512;
 /// More than any block of ours holds: a damaged count must not ask for gigabytes.
 const LARGEST_COUNT: u64 = 1 << 16;
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
+/// How a column begins whose values are all 0: byte counts that no connection tells, differences of
+/// ids that stay the same.
+const ALL_ZERO: [u8; 2] = [0, 0];
 
 /// One connection of a group, as the cache keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,60 +72,25 @@ pub fn encode(connections: &[Connection]) -> Vec<u8> {
     out
 }
 
-/// What is decoded of connections besides their times.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Parts {
-    /// Process instances; else they are 0.
-    pub instances: bool,
-    /// Domains; else they are 0.
-    pub domains: bool,
-    /// Bytes sent and received; else they are `None`.
-    pub bytes: bool,
-}
-
-impl Parts {
-    /// All there is.
-    pub const ALL: Parts = Parts { instances: true, domains: true, bytes: true };
-
-    /// Whether nothing but times is wanted.
-    pub fn are_times_only(self) -> bool {
-        self == Parts::default()
-    }
-}
-
 /// Appends the times of the block's connections, sorted, to `out`. On an error `out` is as before.
 pub fn decode_times(block: &[u8], out: &mut Vec<i64>) -> Result<(), DecodeError> {
-    let mut input = block;
-    let count = take_count(&mut input)?;
     let before = out.len();
-    out.reserve(count);
-    let taken = take_times(&mut input, count, |time_ms| out.push(time_ms));
+    let mut input = block;
+    let taken = take_count(&mut input).and_then(|count| take_times(&mut input, count, out));
     taken.inspect_err(|_| out.truncate(before))
 }
 
-/// Appends the block's connections, sorted by time, to `out`. On an error `out` is as before.
-pub fn decode(block: &[u8], parts: Parts, out: &mut Vec<Connection>) -> Result<(), DecodeError> {
-    let before = out.len();
-    decode_into(block, parts, out).inspect_err(|_| out.truncate(before))
-}
-
-fn decode_into(block: &[u8], parts: Parts, out: &mut Vec<Connection>) -> Result<(), DecodeError> {
+/// Puts these parts of the block's connections into `out`, in place of what it holds. On an error
+/// that is of no use.
+pub fn decode(block: &[u8], parts: Parts, out: &mut DecodedBlock) -> Result<(), DecodeError> {
     let mut input = block;
     let count = take_count(&mut input)?;
-    let before = out.len();
-    out.reserve(count);
-    take_times(&mut input, count, |time_ms| {
-        let (bytes_sent, bytes_received) = (None, None);
-        out.push(Connection { time_ms, instance: 0, domain: 0, bytes_sent, bytes_received });
-    })?;
-    let connections = &mut out[before..];
-    let instance = |connection: &mut Connection, id| connection.instance = id;
-    take_ids(&mut input, parts.instances, connections, instance)?;
-    take_ids(&mut input, parts.domains, connections, |connection, id| connection.domain = id)?;
-    let sent = |connection: &mut Connection, bytes| connection.bytes_sent = bytes;
-    take_bytes(&mut input, parts.bytes, connections, sent)?;
-    let received = |connection: &mut Connection, bytes| connection.bytes_received = bytes;
-    take_bytes(&mut input, parts.bytes, connections, received)?;
+    out.times_ms.clear();
+    take_times(&mut input, count, &mut out.times_ms)?;
+    take_ids(&mut input, parts.instances, count, &mut out.instances)?;
+    take_ids(&mut input, parts.domains, count, &mut out.domains)?;
+    take_bytes(&mut input, parts.bytes, count, &mut out.bytes_sent)?;
+    take_bytes(&mut input, parts.bytes, count, &mut out.bytes_received)?;
     if input.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
 }
 
@@ -148,74 +117,76 @@ fn take_count(input: &mut &[u8]) -> Result<usize, DecodeError> {
     }
 }
 
-/// A column of row ids, which `set` puts into the connections if they are wanted.
+/// A column of row ids, if it is wanted.
 fn take_ids(
     input: &mut &[u8],
-    are_wanted: bool,
-    connections: &mut [Connection],
-    set: impl Fn(&mut Connection, u32),
+    is_wanted: bool,
+    count: usize,
+    out: &mut Vec<u32>,
 ) -> Result<(), DecodeError> {
-    if !are_wanted {
+    out.clear();
+    if !is_wanted {
         take_varint(input)?;
         return column::skip(input);
     }
-    let (count, mut rest) = (connections.len(), connections.iter_mut());
-    take_differences(input, count, |value| {
-        let id = u32::try_from(value).map_err(|_| DecodeError::Overflow)?;
-        rest.next().into_iter().for_each(|connection| set(connection, id));
-        Ok(())
-    })
-}
-
-/// A column of byte counts, which `set` puts into the connections if they are wanted.
-fn take_bytes(
-    input: &mut &[u8],
-    are_wanted: bool,
-    connections: &mut [Connection],
-    set: impl Fn(&mut Connection, Option<u64>),
-) -> Result<(), DecodeError> {
-    if !are_wanted {
+    let first = unzigzag(take_varint(input)?);
+    if input.starts_with(&ALL_ZERO) {
+        out.resize(count, to_id(first)?);
         return column::skip(input);
     }
-    let (count, mut rest) = (connections.len(), connections.iter_mut());
-    column::decode(input, count, |code| {
-        rest.next().into_iter().for_each(|connection| set(connection, code_to_optional(code)));
-        Ok(())
-    })
+    let mut codes = vec![0; count.saturating_sub(1)];
+    column::decode(input, &mut codes)?;
+    let mut id = first;
+    out.extend((count > 0).then_some(to_id(id)?));
+    for code in codes {
+        id = id.checked_add(unzigzag(code)).ok_or(DecodeError::Overflow)?;
+        out.push(to_id(id)?);
+    }
+    Ok(())
+}
+
+fn to_id(value: i64) -> Result<u32, DecodeError> {
+    u32::try_from(value).map_err(|_| DecodeError::Overflow)
+}
+
+/// A column of byte counts, if it is wanted.
+fn take_bytes(
+    input: &mut &[u8],
+    is_wanted: bool,
+    count: usize,
+    out: &mut Vec<Option<u64>>,
+) -> Result<(), DecodeError> {
+    out.clear();
+    if !is_wanted || input.starts_with(&ALL_ZERO) {
+        return column::skip(input);
+    }
+    let mut codes = vec![0; count];
+    column::decode(input, &mut codes)?;
+    out.extend(codes.into_iter().map(code_to_optional));
+    Ok(())
 }
 
 /// Times, of which none is negative nor before the last.
-#[inline]
-fn take_times(
-    input: &mut &[u8],
-    count: usize,
-    mut take: impl FnMut(i64),
-) -> Result<(), DecodeError> {
-    let mut before_ms = 0;
-    take_differences(input, count, |time_ms| {
-        if time_ms < before_ms {
-            return Err(DecodeError::Overflow);
-        }
-        before_ms = time_ms;
-        take(time_ms);
-        Ok(())
-    })
-}
-
-#[inline]
-fn take_differences(
-    input: &mut &[u8],
-    count: usize,
-    mut take: impl FnMut(i64) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
-    let mut value = unzigzag(take_varint(input)?);
-    if count > 0 {
-        take(value)?;
+fn take_times(input: &mut &[u8], count: usize, out: &mut Vec<i64>) -> Result<(), DecodeError> {
+    let mut time_ms = unzigzag(take_varint(input)?);
+    if time_ms < 0 {
+        return Err(DecodeError::Overflow);
     }
-    column::decode(input, count.saturating_sub(1), |difference| {
-        value = value.checked_add(unzigzag(difference)).ok_or(DecodeError::Overflow)?;
-        take(value)
-    })
+    let mut codes = vec![0; count.saturating_sub(1)];
+    column::decode(input, &mut codes)?;
+    out.reserve(count);
+    out.extend((count > 0).then_some(time_ms));
+    let mut all_codes = 0;
+    let mut has_overflown = false;
+    out.extend(codes.iter().map(|code| {
+        let overflows;
+        (time_ms, overflows) = time_ms.overflowing_add((code >> 1) as i64);
+        has_overflown |= overflows;
+        all_codes |= code;
+        time_ms
+    }));
+    // The code of a difference that is not negative is even.
+    if has_overflown || all_codes & 1 != 0 { Err(DecodeError::Overflow) } else { Ok(()) }
 }
 
 /// Signed as unsigned, small ones of either sign staying small.
@@ -239,6 +210,7 @@ fn code_to_optional(code: u64) -> Option<u64> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::decoded::Run;
     use super::*;
 
     prop_compose! {
@@ -259,8 +231,15 @@ mod tests {
     }
 
     fn decoded(block: &[u8]) -> Result<Vec<Connection>, DecodeError> {
-        let mut connections = Vec::new();
-        decode(block, Parts::ALL, &mut connections).map(|()| connections)
+        some_of(block, Parts::ALL)
+    }
+
+    fn some_of(block: &[u8], parts: Parts) -> Result<Vec<Connection>, DecodeError> {
+        let mut decoded = DecodedBlock::default();
+        decode(block, parts, &mut decoded)?;
+        let runs: Vec<_> = decoded.runs().collect();
+        assert!(runs.is_sorted_by(|a, b| (a.instance, a.domain) != (b.instance, b.domain)));
+        Ok(runs.into_iter().flat_map(Run::connections).collect())
     }
 
     proptest! {
@@ -273,8 +252,7 @@ mod tests {
             decode_times(&block, &mut times).unwrap();
             prop_assert!(times.iter().eq(connections.iter().map(|connection| &connection.time_ms)));
             let instances = Parts { instances: true, ..Parts::default() };
-            let mut some = Vec::new();
-            decode(&block, instances, &mut some).unwrap();
+            let some = some_of(&block, instances).unwrap();
             let expected = connections.iter().map(|connection| Connection {
                 instance: connection.instance,
                 ..at(connection.time_ms)

@@ -2,8 +2,9 @@
 
 use rusqlite::{Connection as Database, Row, params};
 
-use super::block::{self, Connection, Parts};
-use super::summary::BlockSummary;
+use super::block::{self, Connection};
+use super::decoded::{DecodedBlock, Parts, Run};
+use super::summary::{BlockSummary, Digest};
 use super::{CacheError, claims};
 
 /// A group's blocks are numbered within it; the payload's row id is both numbers together, so
@@ -44,23 +45,22 @@ pub(super) fn id(group: u32, number: u32) -> Result<i64, CacheError> {
     Ok(i64::from(group) << NUMBER_BITS | i64::from(number))
 }
 
+/// The bytes of a block.
+pub(super) const PAYLOAD: &str = "SELECT bytes FROM payload WHERE id = ?1";
+
 /// Appends the connections of block `id` to `out`.
 pub(super) fn read(
     id: i64,
     out: &mut Vec<Connection>,
     database: &Database,
 ) -> Result<(), CacheError> {
-    Ok(payload(id, database, |bytes| block::decode(bytes, Parts::ALL, out))??)
-}
-
-/// Hands the bytes of block `id` to `take`.
-pub(super) fn payload<T>(
-    id: i64,
-    database: &Database,
-    take: impl FnOnce(&[u8]) -> T,
-) -> Result<T, CacheError> {
-    let mut select = database.prepare_cached("SELECT bytes FROM payload WHERE id = ?1")?;
-    Ok(select.query_row([id], |row| Ok(take(row.get_ref(0)?.as_blob()?)))?)
+    let mut decoded = DecodedBlock::default();
+    let mut select = database.prepare_cached(PAYLOAD)?;
+    select.query_row([id], |row| {
+        Ok(block::decode(row.get_ref(0)?.as_blob()?, Parts::ALL, &mut decoded))
+    })??;
+    out.extend(decoded.runs().flat_map(Run::connections));
+    Ok(())
 }
 
 /// Writes a block of `connections` (sorted, not empty) of `group` as `id`.
@@ -71,19 +71,15 @@ pub(super) fn write(
     database: &Database,
 ) -> Result<(), CacheError> {
     let times_ms: Vec<i64> = connections.iter().map(|connection| connection.time_ms).collect();
-    let Some(summary) = BlockSummary::of(&times_ms) else {
+    let digest = Digest::of(&times_ms).to_bytes();
+    let Some(summary) = BlockSummary::of(&times_ms, &digest) else {
         return Ok(());
-    };
-    let sum = |bytes: fn(&Connection) -> Option<u64>| {
-        let known = connections.iter().filter_map(bytes);
-        // The sum only shows; NULL where SQLite's integers do not reach.
-        known.map(i128::from).reduce(|a, b| a + b).and_then(|sum| i64::try_from(sum).ok())
     };
     database
         .prepare_cached(
             "INSERT INTO block (group_id, first_ms, last_ms, id, connections, min_interval_ms,
-                                max_interval_ms, bytes_sent, bytes_received, digest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                                max_interval_ms, digest)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         )?
         .execute(params![
             group,
@@ -93,9 +89,7 @@ pub(super) fn write(
             summary.connections,
             summary.intervals_ms.map(|(shortest, _)| shortest),
             summary.intervals_ms.map(|(_, longest)| longest),
-            sum(|connection| connection.bytes_sent),
-            sum(|connection| connection.bytes_received),
-            summary.digest.to_bytes(),
+            digest,
         ])?;
     database
         .prepare_cached("INSERT OR REPLACE INTO payload (id, bytes) VALUES (?1, ?2)")?

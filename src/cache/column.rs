@@ -2,14 +2,18 @@
 //!
 //! Every value is stored as `(value - least) / common divisor` in a Rice code (R. F. Rice,
 //! "Some Practical Universal Noiseless Coding Techniques", JPL 79-22, 1979), which is within a
-//! few hundredths of a bit of the best for the exponential spread that arrival times have. The
-//! divisor makes whole-second journals small, and a constant column costs no bits at all.
+//! few hundredths of a bit of the best for the exponential spread that arrival times have. The low
+//! bits of all values come first and their unary parts after them, as in Elias and Fano's code, so
+//! that where a value begins does not depend on the one before. The divisor makes whole-second
+//! journals small, and a constant column costs no bits at all.
 
 use super::block::DecodeError;
 
-/// A longer unary part is written as this many ones and the plain value: one eight-hour gap
-/// among one-second intervals must not cost 28,800 bits.
+/// A longer unary part is written as this many ones, and its length apart: one eight-hour gap among
+/// one-second intervals must not cost 28,800 bits.
 const ESCAPE: u32 = 24;
+/// The most low bits, so that any of them lie within eight bytes.
+const MOST_LOW_BITS: u32 = 56;
 
 /// Appends `values` to `out`; `decode` needs to be told their count.
 pub(super) fn encode(values: &[u64], out: &mut Vec<u8>) {
@@ -25,38 +29,93 @@ pub(super) fn encode(values: &[u64], out: &mut Vec<u8>) {
         _ => values.iter().map(|value| (value - least) / divisor).collect(),
     };
     let parameter = best_parameter(&quotients);
-    let mut bits = BitWriter::default();
+    let (mut low, mut unary, mut long) = (BitWriter::default(), BitWriter::default(), Vec::new());
     for value in quotients {
-        bits.put_rice(value, parameter);
+        low.put(value & low_mask(parameter), parameter);
+        let ones = (value >> parameter).min(ESCAPE.into());
+        unary.put((1 << ones) - 1, ones as u32 + 1);
+        if ones == u64::from(ESCAPE) {
+            long.push(value >> parameter);
+        }
     }
-    let bytes = bits.finish();
+    let mut bytes = Vec::new();
+    put_varint(long.len() as u64, &mut bytes);
+    long.into_iter().for_each(|ones| put_varint(ones, &mut bytes));
+    bytes.extend(low.finish());
+    bytes.extend(unary.finish());
     out.push(parameter as u8);
     put_varint(bytes.len() as u64, out);
     out.extend_from_slice(&bytes);
 }
 
-/// Takes a column of `count` values off the front of `input` and hands them to `take`.
-#[inline]
-pub(super) fn decode(
-    input: &mut &[u8],
-    count: usize,
-    mut take: impl FnMut(u64) -> Result<(), DecodeError>,
-) -> Result<(), DecodeError> {
+/// Takes a column off the front of `input` and fills `values` with it. On an error they are of no use.
+pub(super) fn decode(input: &mut &[u8], values: &mut [u64]) -> Result<(), DecodeError> {
     let least = take_varint(input)?;
     let divisor = take_varint(input)?;
     if divisor == 0 {
-        return (0..count).try_for_each(|_| take(least));
+        values.fill(least);
+        return Ok(());
     }
-    let (parameter, bytes) = take_bits(input)?;
-    let mut bits = BitReader::new(bytes);
-    for _ in 0..count {
-        let value;
-        (value, bits) = bits.take_rice(parameter)?;
-        let scaled = value.checked_mul(divisor);
-        let value = scaled.and_then(|scaled| scaled.checked_add(least));
-        take(value.ok_or(DecodeError::Overflow)?)?;
+    let (parameter, mut bytes) = take_bits(input)?;
+    let number_of_long = take_varint(&mut bytes)?.min(values.len() as u64);
+    let long: Result<Vec<u64>, _> = (0..number_of_long).map(|_| take_varint(&mut bytes)).collect();
+    let unary = (values.len() * parameter as usize).div_ceil(8);
+    decode_unary(bytes.get(unary..).ok_or(DecodeError::Truncated)?, values)?;
+    let mut long = long?.into_iter().filter(|high| *high <= u64::MAX >> parameter);
+    for value in values.iter_mut().filter(|value| **value >= u64::from(ESCAPE)) {
+        *value = long.next().ok_or(DecodeError::Truncated)?;
+    }
+    let mut position = 0;
+    for value in values {
+        let low = word(bytes, position / 8) >> (position % 8) & low_mask(parameter);
+        position += parameter as usize;
+        let scaled = (*value << parameter | low).checked_mul(divisor);
+        let scaled = scaled.and_then(|scaled| scaled.checked_add(least));
+        *value = scaled.ok_or(DecodeError::Overflow)?;
     }
     Ok(())
+}
+
+/// Each value is the number of ones before the next zero.
+fn decode_unary(bytes: &[u8], values: &mut [u64]) -> Result<(), DecodeError> {
+    let mut slots = values.iter_mut();
+    let mut ones = 0;
+    for at in (0..bytes.len()).step_by(8) {
+        let mut zeros = !word(bytes, at);
+        let mut taken = 0;
+        while zeros != 0 {
+            let Some(slot) = slots.next() else {
+                return Ok(());
+            };
+            let zero = u64::from(zeros.trailing_zeros());
+            zeros &= zeros - 1;
+            *slot = ones + zero - taken;
+            (ones, taken) = (0, zero + 1);
+        }
+        ones += u64::from(u64::BITS) - taken;
+    }
+    if slots.next().is_none() { Ok(()) } else { Err(DecodeError::Truncated) }
+}
+
+/// The eight bytes from here on.
+#[inline(always)]
+fn word(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        Some(word) => u64::from_le_bytes(*word),
+        None => last_word(bytes, at),
+    }
+}
+
+/// The last bytes, zeros after them.
+#[cold]
+#[inline(never)]
+fn last_word(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte))
+}
+
+fn low_mask(parameter: u32) -> u64 {
+    (1 << parameter) - 1
 }
 
 /// Takes a column off the front of `input` undecoded.
@@ -72,7 +131,7 @@ fn take_bits<'a>(input: &mut &'a [u8]) -> Result<(u32, &'a [u8]), DecodeError> {
     let (&parameter, rest) = input.split_first().ok_or(DecodeError::Truncated)?;
     *input = rest;
     let length = usize::try_from(take_varint(input)?).map_err(|_| DecodeError::Truncated)?;
-    if parameter > 63 {
+    if u32::from(parameter) > MOST_LOW_BITS {
         return Err(DecodeError::Overflow);
     }
     let (bytes, rest) = input.split_at_checked(length).ok_or(DecodeError::Truncated)?;
@@ -107,10 +166,10 @@ fn best_parameter(values: &[u64]) -> u32 {
     let middle = sorted.len() / 2;
     let median = *sorted.select_nth_unstable(middle).1;
     let largest = values.iter().max().copied().unwrap_or(0);
-    let bits = |value: u64| value.checked_ilog2().unwrap_or(0);
+    let bits = |value: u64| value.checked_ilog2().unwrap_or(0).min(MOST_LOW_BITS);
     let starts = [bits(median), bits(largest).saturating_sub(2)];
     let walked = starts.map(|start| {
-        let up = walk_downhill(start..64, cost);
+        let up = walk_downhill(start..=MOST_LOW_BITS, cost);
         let down = walk_downhill((0..=start).rev(), cost);
         up.min(down)
     });
@@ -131,8 +190,12 @@ fn walk_downhill(parameters: impl Iterator<Item = u32>, cost: impl Fn(u32) -> u6
 }
 
 fn rice_length(value: u64, parameter: u32) -> u32 {
-    let quotient = value >> parameter;
-    if quotient < u64::from(ESCAPE) { quotient as u32 + 1 + parameter } else { ESCAPE + 64 }
+    let ones = value >> parameter;
+    if ones < u64::from(ESCAPE) {
+        return ones as u32 + 1 + parameter;
+    }
+    let bytes = (ones.ilog2() + 1).div_ceil(7);
+    ESCAPE + 1 + parameter + 8 * bytes
 }
 
 /// Bits, the lowest of each byte first.
@@ -144,17 +207,6 @@ struct BitWriter {
 }
 
 impl BitWriter {
-    fn put_rice(&mut self, value: u64, parameter: u32) {
-        let quotient = value >> parameter;
-        if quotient < u64::from(ESCAPE) {
-            self.put((1 << quotient) - 1, quotient as u32 + 1);
-            self.put(value & ((1 << parameter) - 1), parameter);
-        } else {
-            self.put((1 << ESCAPE) - 1, ESCAPE);
-            self.put(value, 64);
-        }
-    }
-
     fn put(&mut self, bits: u64, length: u32) {
         self.pending |= u128::from(bits) << self.length;
         self.length += length;
@@ -170,87 +222,6 @@ impl BitWriter {
             self.bytes.push(self.pending as u8);
         }
         self.bytes
-    }
-}
-
-#[derive(Clone, Copy)]
-struct BitReader<'a> {
-    bytes: &'a [u8],
-    /// Bits taken from `bytes` and not yet consumed; those above `length` are undefined.
-    window: u64,
-    length: u32,
-}
-
-impl<'a> BitReader<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        BitReader { bytes, window: 0, length: 0 }
-    }
-
-    /// Fills the window to at least 56 bits, or to all that is left.
-    #[inline(always)]
-    fn refill(&mut self) {
-        if let Some(next) = self.bytes.first_chunk::<8>() {
-            self.window |= u64::from_le_bytes(*next) << self.length;
-            let taken = (63 - self.length) / 8;
-            self.bytes = &self.bytes[taken as usize..];
-            self.length += taken * 8;
-            return;
-        }
-        while self.length <= 56
-            && let Some((&byte, rest)) = self.bytes.split_first()
-        {
-            self.window |= u64::from(byte) << self.length;
-            self.bytes = rest;
-            self.length += 8;
-        }
-    }
-
-    #[inline]
-    fn consume(&mut self, length: u32) -> Result<(), DecodeError> {
-        self.length = self.length.checked_sub(length).ok_or(DecodeError::Truncated)?;
-        self.window >>= length;
-        Ok(())
-    }
-
-    /// Up to 32 bits.
-    fn take(&mut self, length: u32) -> Result<u64, DecodeError> {
-        self.refill();
-        let bits = self.window & ((1 << length) - 1);
-        self.consume(length)?;
-        Ok(bits)
-    }
-
-    /// A value, and what is left; by value, so that the window stays in registers.
-    #[inline(always)]
-    fn take_rice(mut self, parameter: u32) -> Result<(u64, Self), DecodeError> {
-        self.refill();
-        let quotient = self.window.trailing_ones();
-        let length = quotient + 1 + parameter;
-        if quotient >= ESCAPE || parameter > 31 || length > self.length {
-            return self.take_long_rice(quotient, parameter);
-        }
-        // The window holds the longest of these.
-        let low = self.window >> (quotient + 1) & ((1 << parameter) - 1);
-        self.window >>= length;
-        self.length -= length;
-        Ok((u64::from(quotient) << parameter | low, self))
-    }
-
-    #[cold]
-    fn take_long_rice(mut self, quotient: u32, parameter: u32) -> Result<(u64, Self), DecodeError> {
-        if quotient >= ESCAPE {
-            self.consume(ESCAPE)?;
-            return Ok((self.take(32)? | self.take(32)? << 32, self));
-        }
-        self.consume(quotient + 1)?;
-        let low_length = parameter.min(31);
-        let low = self.take(low_length)?;
-        let high = if parameter > 31 { self.take(parameter - 31)? << 31 } else { 0 };
-        let top = u64::from(quotient);
-        if parameter > 0 && top > u64::MAX >> parameter {
-            return Err(DecodeError::Overflow);
-        }
-        Ok((top << parameter | high | low, self))
     }
 }
 
@@ -303,12 +274,8 @@ mod tests {
             let values: Vec<_> = values.iter().map(|value| value.saturating_mul(scale)).collect();
             let bytes = encoded(&values);
             let mut input = bytes.as_slice();
-            let mut decoded = Vec::new();
-            decode(&mut input, values.len(), |value| {
-                decoded.push(value);
-                Ok(())
-            })
-            .unwrap();
+            let mut decoded = vec![0; values.len()];
+            decode(&mut input, &mut decoded).unwrap();
             let mut skipped = bytes.as_slice();
             skip(&mut skipped).unwrap();
             prop_assert!(skipped.is_empty());
@@ -323,7 +290,7 @@ mod tests {
             let cost = |parameter| -> u32 {
                 values.iter().map(|value| rice_length(*value, parameter)).sum()
             };
-            let least = (0..64).map(cost).min().unwrap();
+            let least = (0..=MOST_LOW_BITS).map(cost).min().unwrap();
             let found = cost(best_parameter(&values));
             prop_assert!(found <= least + least / 4 + 8, "{found} bits instead of {least}");
         }

@@ -36,12 +36,12 @@ pub enum CacheError {
     /// The file is not ours, so it is left alone.
     #[error("{0} is no cache of beacon_candidates: name another file with --cache")]
     NotACache(PathBuf),
-    /// The file was written by a later version.
+    /// The file was written by another version, and cannot be read by this one.
     #[error(
-        "the cache {path} has schema version {found}, and this version knows up to {known}: use \
-         the newer beacon_candidates, or another file with --cache"
+        "the cache {path} has format {found}, and this version of beacon_candidates reads {known}: \
+         use the version that wrote it, or another file with --cache"
     )]
-    NewerSchema {
+    OtherVersion {
         /// The file.
         path: PathBuf,
         /// Its version.

@@ -1,4 +1,5 @@
-//! Reading the cache: which groups there are, and their connections a block at a time.
+//! Reading the cache: opening it, and what names, instances and sources it holds. Its groups and
+//! their connections are read by `walk`.
 //!
 //! Any number of readers, in any process, beside the writer. A reader changes nothing, not even
 //! a damaged file.
@@ -7,13 +8,10 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection as Database, OptionalExtension, Row, Rows, params};
+use rusqlite::{Connection as Database, OptionalExtension, params};
 
-use super::block::{self, Connection, Parts};
-use super::blocks;
 use super::sources::{self, Source};
-use super::summary::{BlockSummary, Digest, Summary};
-use super::{CacheError, Window, location, schema};
+use super::{CacheError, location, schema};
 use crate::journal::{FileTime, Protocol, Scope, SophosPid};
 
 /// A group: the connections that share host, pathname, destination, port and protocol.
@@ -79,30 +77,12 @@ pub struct Totals {
 
 /// A reader of a cache.
 pub struct Reader {
-    database: Database,
+    pub(super) database: Database,
     path: PathBuf,
     cost: Cell<Cost>,
     /// When to give up, and after how long.
     deadline: Option<(Instant, Duration)>,
 }
-
-/// The groups that may have connections in a window.
-const GROUPS: &str = "
-    SELECT id, host, pathname, destination, port, protocol, scope FROM connection_group
-    WHERE first_ms <= ?2 AND last_ms >= ?1 ORDER BY id";
-/// The blocks of all groups that reach into a window, undecoded.
-const SUMMARIES: &str = "
-    SELECT group_id, id, first_ms, last_ms, connections, min_interval_ms, max_interval_ms, digest
-    FROM block WHERE first_ms <= ?2 AND last_ms >= ?1
-    ORDER BY group_id, first_ms, last_ms, id";
-/// The blocks of a group that reach into a window. They follow each other in time, so that of those
-/// that begin before it only the last can.
-const BLOCKS: &str = "
-    SELECT first_ms, last_ms, bytes FROM block LEFT JOIN payload ON payload.id = block.id
-    WHERE group_id = ?3 AND first_ms <= ?2 AND last_ms >= ?1
-      AND first_ms >= coalesce(
-          (SELECT max(first_ms) FROM block WHERE group_id = ?3 AND first_ms < ?1), ?1)
-    ORDER BY first_ms, last_ms, block.id";
 
 impl Reader {
     /// Opens the cache at `path`.
@@ -142,169 +122,13 @@ impl Reader {
         outcome
     }
 
-    /// The groups that may have connections in `window`, by id.
-    pub fn groups(&self, window: Window) -> Result<Vec<Group>, CacheError> {
-        let mut select = self.database.prepare_cached(GROUPS)?;
-        let mut rows = select.query([window.since_ms, window.until_ms])?;
-        let mut groups = Vec::new();
-        while let Some(row) = rows.next()? {
-            groups.push(self.group(row)?);
-        }
-        Ok(groups)
-    }
-
-    /// Hands on every group that has connections in `window`, by id, with a summary of those. Only
-    /// blocks that reach beyond the window are decoded.
-    pub fn summaries<E: From<CacheError>>(
-        &self,
-        window: Window,
-        mut take: impl FnMut(Group, &Summary) -> Result<(), E>,
-    ) -> Result<(), E> {
-        // Both in the order of their keys, side by side: a join would look each group up.
-        let parameters = [window.since_ms, window.until_ms];
-        let sqlite = CacheError::from;
-        let mut groups = self.database.prepare_cached(GROUPS).map_err(sqlite)?;
-        let mut groups = groups.query(parameters).map_err(sqlite)?;
-        let mut blocks = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
-        let mut blocks = blocks.query(parameters).map_err(sqlite)?;
-        let mut open: Option<(u32, Summary)> = None;
-        loop {
-            let block = blocks.next().map_err(sqlite)?;
-            let id: Option<u32> = block.map(|block| block.get(0)).transpose().map_err(sqlite)?;
-            if let Some((of, summary)) = open.take_if(|(of, _)| id != Some(*of)) {
-                self.check_deadline()?;
-                take(self.next_group(&mut groups, of)?, &summary)?;
-            }
-            let (Some(block), Some(id)) = (block, id) else {
-                return Ok(());
-            };
-            if let Some(block) = self.block_summary(block, window)? {
-                open.get_or_insert_with(|| (id, Summary::default())).1.add(&block);
-            }
-        }
-    }
-
-    /// The group of this id among `groups`, which are in the order of theirs.
-    fn next_group(&self, groups: &mut Rows<'_>, id: u32) -> Result<Group, CacheError> {
-        while let Some(row) = groups.next()? {
-            if row.get::<_, u32>(0)? == id {
-                return self.group(row);
-            }
-        }
-        Err(self.damaged("blocks belong to no group"))
-    }
-
-    /// A group from a row that begins with its columns.
-    fn group(&self, row: &Row<'_>) -> Result<Group, CacheError> {
-        let destination = row.get(3)?;
-        let scope: Option<u8> = row.get(6)?;
-        Ok(Group {
-            id: row.get(0)?,
-            host: row.get(1)?,
-            pathname: row.get(2)?,
-            destination,
-            port: row.get(4)?,
-            protocol: Protocol::from_number(row.get(5)?),
-            scope: match scope.and_then(Scope::from_number) {
-                Some(scope) => scope,
-                None => Scope::of(&self.name(destination)?),
-            },
-        })
-    }
-
-    /// What is known of the connections of a block in `window`; `None` if none is there.
-    fn block_summary(
-        &self,
-        row: &Row<'_>,
-        window: Window,
-    ) -> Result<Option<BlockSummary>, CacheError> {
-        let (first_ms, last_ms): (i64, i64) = (row.get(2)?, row.get(3)?);
-        let digest = row.get_ref(7)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
-        let is_inside = first_ms >= window.since_ms && last_ms <= window.until_ms;
-        if let Some(digest) = digest.filter(|_| is_inside) {
-            self.count(0, digest.len());
-            let (shortest_ms, longest_ms): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
-            return Ok(Some(BlockSummary {
-                first_ms,
-                last_ms,
-                connections: row.get(4)?,
-                intervals_ms: shortest_ms.zip(longest_ms),
-                digest: Digest::from_bytes(digest)?,
-            }));
-        }
-        let mut times_ms = Vec::new();
-        blocks::payload(row.get(1)?, &self.database, |bytes| {
-            self.count(1, bytes.len());
-            block::decode_times(bytes, &mut times_ms)
-        })??;
-        times_ms.retain(|time_ms| window.contains(*time_ms));
-        Ok(BlockSummary::of(&times_ms))
-    }
-
-    /// Appends the times of the connections of group `id` in `window`, sorted, to `out`.
-    pub fn times(&self, id: u32, window: Window, out: &mut Vec<i64>) -> Result<(), CacheError> {
-        self.blocks(id, window, |bytes, is_cut| {
-            let before = out.len();
-            block::decode_times(bytes, out)?;
-            if is_cut {
-                let of_block = &out[before..];
-                let from = of_block.partition_point(|time_ms| *time_ms < window.since_ms);
-                let to = of_block.partition_point(|time_ms| *time_ms <= window.until_ms);
-                out.truncate(before + to);
-                out.drain(before..before + from.min(to));
-            }
-            Ok(())
-        })
-    }
-
-    /// Hands on the connections of group `id` in `window`, in time order, with these parts of them.
-    pub fn scan<E: From<CacheError>>(
-        &self,
-        id: u32,
-        window: Window,
-        parts: Parts,
-        mut take: impl FnMut(&Connection) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut connections = Vec::new();
-        self.blocks(id, window, |bytes, is_cut| {
-            connections.clear();
-            block::decode(bytes, parts, &mut connections).map_err(CacheError::from)?;
-            let is_wanted =
-                |connection: &&Connection| !is_cut || window.contains(connection.time_ms);
-            connections.iter().filter(is_wanted).try_for_each(&mut take)
-        })
-    }
-
-    /// Hands on the blocks of group `id` that reach into `window`, in time order, and whether they
-    /// reach beyond it.
-    fn blocks<E: From<CacheError>>(
-        &self,
-        id: u32,
-        window: Window,
-        mut take: impl FnMut(&[u8], bool) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut select = self.database.prepare_cached(BLOCKS).map_err(CacheError::from)?;
-        let parameters = params![window.since_ms, window.until_ms, id];
-        let mut rows = select.query(parameters).map_err(CacheError::from)?;
-        while let Some(row) = rows.next().map_err(CacheError::from)? {
-            let first_and_last = row.get(0).and_then(|first| Ok((first, row.get(1)?)));
-            let (first_ms, last_ms): (i64, i64) = first_and_last.map_err(CacheError::from)?;
-            let bytes = row.get_ref(2).and_then(|bytes| Ok(bytes.as_blob()?));
-            let bytes = bytes.map_err(CacheError::from)?;
-            self.count(1, bytes.len());
-            take(bytes, first_ms < window.since_ms || last_ms > window.until_ms)?;
-            self.check_deadline()?;
-        }
-        Ok(())
-    }
-
-    fn count(&self, blocks: u64, bytes: usize) {
+    pub(super) fn count(&self, blocks: u64, bytes: usize) {
         let Cost { blocks: before, bytes: bytes_before } = self.cost.get();
         self.cost.set(Cost { blocks: before + blocks, bytes: bytes_before + bytes as u64 });
     }
 
     /// An error once the budget is spent.
-    fn check_deadline(&self) -> Result<(), CacheError> {
+    pub(super) fn check_deadline(&self) -> Result<(), CacheError> {
         match self.deadline {
             Some((deadline, budget)) if Instant::now() > deadline => {
                 Err(CacheError::OutOfTime(budget.as_millis()))
@@ -370,6 +194,12 @@ impl Reader {
         sources::all(&self.database)
     }
 
+    /// Unix milliseconds of the latest connection; `None` if there is none.
+    pub fn last_ms(&self) -> Result<Option<i64>, CacheError> {
+        let last = "SELECT max(last_ms) FROM connection_group";
+        Ok(self.database.query_row(last, [], |row| row.get(0))?)
+    }
+
     /// Size and span.
     pub fn totals(&self) -> Result<Totals, CacheError> {
         let mut totals = self.database.query_row(
@@ -392,7 +222,7 @@ impl Reader {
         Ok(totals)
     }
 
-    fn damaged(&self, reason: &str) -> CacheError {
+    pub(super) fn damaged(&self, reason: &str) -> CacheError {
         CacheError::Damaged { path: self.path.clone(), reason: reason.to_owned() }
     }
 }

@@ -8,10 +8,17 @@ pub const COUNTED_ABOVE_S: i64 = 10;
 /// An hour with no more of them than this has no share.
 pub const TOO_FEW: u64 = 15;
 
-/// The intervals between connections at `times_ms` (sorted), in whole seconds as KQL's
-/// `datetime_diff` counts them, each with the clock hour (UTC) of its earlier connection.
-pub fn hourly_intervals(times_ms: &[i64]) -> impl Iterator<Item = (i64, i64)> {
-    times_ms.windows(2).map(|pair| hourly_interval(pair[0], pair[1]))
+/// The intervals of more than `above_s` seconds between connections at `times_ms` (sorted), in whole
+/// seconds as KQL's `datetime_diff` counts them, each with the clock hour (UTC) of its earlier
+/// connection.
+pub fn hourly_intervals(times_ms: &[i64], above_s: i64) -> impl Iterator<Item = (i64, i64)> {
+    // From one whole second to one of n seconds later it is more than n - 1 seconds.
+    let above_ms = above_s.saturating_mul(1000);
+    times_ms
+        .windows(2)
+        .filter(move |pair| pair[1] - pair[0] > above_ms)
+        .map(|pair| hourly_interval(pair[0], pair[1]))
+        .filter(move |(_, interval)| *interval > above_s)
 }
 
 fn hourly_interval(earlier_ms: i64, later_ms: i64) -> (i64, i64) {
@@ -85,9 +92,7 @@ impl Hours {
             return hours;
         };
         let mut of_hour = Vec::new();
-        let mut counted = hourly_intervals(times_ms)
-            .filter(|(_, interval)| *interval > COUNTED_ABOVE_S)
-            .peekable();
+        let mut counted = hourly_intervals(times_ms, COUNTED_ABOVE_S).peekable();
         while let Some((hour, interval)) = counted.next() {
             of_hour.push(interval);
             if counted.peek().is_some_and(|(next, _)| *next == hour) {

@@ -1,4 +1,4 @@
-//! The tables of the cache, opening them, and bringing an older file up to date.
+//! The tables of the cache, and opening them.
 //!
 //! Sizes and times are as in the code: milliseconds since the unix epoch, ids that fit `u32`.
 //! An id of 0 stands for ''.
@@ -14,9 +14,9 @@ use super::{CacheError, location, lock};
 /// "BcnC" in SQLite's application_id tells our files from others.
 const APPLICATION_ID: i64 = 0x4263_6e43;
 
-/// Each step brings a file from the version of its index to the next.
-const MIGRATIONS: [&str; 3] = [
-    "
+/// Of the tables, and of the format of what is in them. There was none before it in any release.
+const VERSION: i64 = 4;
+const TABLES: &str = "
     -- Hosts, pathnames and destinations.
     CREATE TABLE name (
         id INTEGER PRIMARY KEY,
@@ -36,6 +36,7 @@ const MIGRATIONS: [&str; 3] = [
         destination INTEGER NOT NULL,
         port INTEGER NOT NULL,
         protocol INTEGER NOT NULL,
+        scope INTEGER NOT NULL,
         connections INTEGER NOT NULL,
         first_ms INTEGER NOT NULL,
         last_ms INTEGER NOT NULL,
@@ -55,7 +56,8 @@ const MIGRATIONS: [&str; 3] = [
         last_ms INTEGER
     );
     CREATE INDEX process_instance_key ON process_instance (host, pathname, pid);
-    -- What is known of a block without decoding it; intervals are those inside the block.
+    -- What is known of a block without decoding it: intervals are those inside the block, the digest
+    -- is what `summary` makes of them.
     CREATE TABLE block (
         group_id INTEGER NOT NULL,
         first_ms INTEGER NOT NULL,
@@ -64,8 +66,7 @@ const MIGRATIONS: [&str; 3] = [
         connections INTEGER NOT NULL,
         min_interval_ms INTEGER,
         max_interval_ms INTEGER,
-        bytes_sent INTEGER,
-        bytes_received INTEGER,
+        digest BLOB NOT NULL,
         PRIMARY KEY (group_id, first_ms, last_ms, id)
     ) WITHOUT ROWID;
     -- Apart from the summaries, so that reading those does not touch the pages of these. The
@@ -74,6 +75,7 @@ const MIGRATIONS: [&str; 3] = [
         id INTEGER PRIMARY KEY,
         bytes BLOB NOT NULL
     );
+    -- cursor_s is up to where a live source has been collected, unix seconds; NULL for files.
     CREATE TABLE source (
         name TEXT PRIMARY KEY,
         state TEXT NOT NULL,
@@ -82,24 +84,10 @@ const MIGRATIONS: [&str; 3] = [
         events_total INTEGER NOT NULL,
         events_duplicate INTEGER NOT NULL,
         events_rejected INTEGER NOT NULL,
-        last_error TEXT NOT NULL
+        last_error TEXT NOT NULL,
+        cursor_s INTEGER
     ) WITHOUT ROWID;
-",
-    // Up to where a live source has been collected, unix seconds; NULL for files.
-    "ALTER TABLE source ADD COLUMN cursor_s INTEGER",
-    // What a block's connections rule out (see `summary`), and where a group's destination lies.
-    // NULL in what an older version wrote: it has to be computed.
-    "ALTER TABLE block ADD COLUMN digest BLOB;
-     ALTER TABLE connection_group ADD COLUMN scope INTEGER",
-];
-
-const VERSION: i64 = MIGRATIONS.len() as i64;
-/// The version whose columns readers read.
-const READ_VERSION: i64 = 3;
-/// What a reader lays over a file of an older version, which only a writer may bring up to date.
-const READ_OLDER: &str = "
-    CREATE TEMP VIEW block AS SELECT *, NULL AS digest FROM main.block;
-    CREATE TEMP VIEW connection_group AS SELECT *, NULL AS scope FROM main.connection_group";
+";
 
 /// How a cache's file is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -110,7 +98,7 @@ pub(super) enum Durability {
     Temporary,
 }
 
-/// Opens `path` for the one writer, creating or updating its tables. `had_writer` tells whether
+/// Opens `path` for the one writer, creating its tables if it is new. `had_writer` tells whether
 /// the file, if it cannot be read, was a cache of ours.
 pub(super) fn open_to_write(
     path: &Path,
@@ -122,7 +110,7 @@ pub(super) fn open_to_write(
     let mut connection = connect(path, flags)?;
     let found = version(&connection, path, had_writer)?;
     if found == 0 {
-        connection.pragma_update(None, "page_size", 8192)?;
+        connection.pragma_update(None, "page_size", 16384)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     connection.pragma_update(None, "cache_size", -16384)?;
@@ -134,7 +122,9 @@ pub(super) fn open_to_write(
         connection.pragma_update(None, "journal_mode", "OFF")?;
         connection.pragma_update(None, "synchronous", "OFF")?;
     }
-    migrate(&mut connection, found)?;
+    if found == 0 {
+        create(&mut connection)?;
+    }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -160,13 +150,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
         connection = connect(Path::new(&uri), flags | OpenFlags::SQLITE_OPEN_URI)?;
         found = version(&connection, path, had_writer);
     }
-    match found.map_err(|error| error.at(path))? {
-        0 => return Err(CacheError::Missing(path.to_owned())),
-        ..READ_VERSION => {
-            connection.pragma_update(None, "temp_store", "MEMORY")?;
-            connection.execute_batch(READ_OLDER)?;
-        }
-        _ => {}
+    if found.map_err(|error| error.at(path))? == 0 {
+        return Err(CacheError::Missing(path.to_owned()));
     }
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.set_prepared_statement_cache_capacity(32);
@@ -211,22 +196,16 @@ fn version(connection: &Connection, path: &Path, had_writer: bool) -> Result<i64
     if application != APPLICATION_ID && tables + found + application != 0 {
         return Err(CacheError::NotACache(path.to_owned()));
     }
-    if found > VERSION {
-        return Err(CacheError::NewerSchema { path: path.to_owned(), found, known: VERSION });
+    if found != 0 && found != VERSION {
+        return Err(CacheError::OtherVersion { path: path.to_owned(), found, known: VERSION });
     }
     Ok(found)
 }
 
-fn migrate(connection: &mut Connection, found: i64) -> Result<(), CacheError> {
-    let missing = MIGRATIONS.iter().skip(usize::try_from(found).unwrap_or(0));
-    if found < VERSION {
-        let transaction = connection.transaction()?;
-        for migration in missing {
-            transaction.execute_batch(migration)?;
-        }
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
-        transaction.commit()?;
-    }
-    Ok(())
+fn create(connection: &mut Connection) -> Result<(), CacheError> {
+    let transaction = connection.transaction()?;
+    transaction.execute_batch(TABLES)?;
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    Ok(transaction.commit()?)
 }

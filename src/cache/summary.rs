@@ -4,6 +4,7 @@
 //! Only facts that follow from the times alone. What they rule out is decided by those who know
 //! the detectors.
 
+use super::CacheError;
 use super::block::DecodeError;
 use super::checkins::{self, READINGS, Reading};
 use super::column::{put_varint, take_varint};
@@ -12,25 +13,26 @@ use super::repetition::{Hour, Hours, Repetition};
 use super::variation::Variation;
 
 /// What a block's row holds of its connections.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BlockSummary {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlockSummary<'d> {
     pub(super) first_ms: i64,
     pub(super) last_ms: i64,
     pub(super) connections: u64,
     /// The shortest and the longest interval.
     pub(super) intervals_ms: Option<(i64, i64)>,
-    pub(super) digest: Digest,
+    /// The bytes of a [`Digest`].
+    pub(super) digest: &'d [u8],
 }
 
-impl BlockSummary {
-    /// Of connections at `times_ms` (sorted); `None` of none.
-    pub(super) fn of(times_ms: &[i64]) -> Option<BlockSummary> {
+impl<'d> BlockSummary<'d> {
+    /// Of connections at `times_ms` (sorted), with their digest; `None` of none.
+    pub(super) fn of(times_ms: &[i64], digest: &'d [u8]) -> Option<BlockSummary<'d>> {
         Some(BlockSummary {
             first_ms: *times_ms.first()?,
             last_ms: *times_ms.last()?,
             connections: times_ms.len() as u64,
             intervals_ms: shortest_and_longest(times_ms),
-            digest: Digest::of(times_ms),
+            digest,
         })
     }
 }
@@ -38,7 +40,9 @@ impl BlockSummary {
 /// The shortest and the longest interval between connections at `times_ms`, sorted.
 pub fn shortest_and_longest(times_ms: &[i64]) -> Option<(i64, i64)> {
     let intervals = times_ms.windows(2).map(|pair| pair[1] - pair[0]);
-    intervals.clone().min().zip(intervals.max())
+    intervals
+        .map(|interval_ms| (interval_ms, interval_ms))
+        .reduce(|(shortest, longest), (_, next)| (next.min(shortest), next.max(longest)))
 }
 
 /// The part of a summary that is opaque to SQLite.
@@ -151,15 +155,53 @@ fn of_one_agent(pauses: &[Pauses]) -> impl Iterator<Item = (&Pauses, Reading)> {
     pauses.iter().zip(READINGS).filter(|(_, reading)| reading.agents == 1)
 }
 
+/// How many connections, and between which bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outline {
+    /// Connections.
+    pub connections: u64,
+    /// Unix milliseconds of the first and the last of them; 0 of none.
+    pub span_ms: (i64, i64),
+    /// The shortest and the longest interval between them, milliseconds.
+    pub intervals_ms: Option<(i64, i64)>,
+}
+
+impl Outline {
+    /// Of connections at `times_ms`, sorted; `None` of none.
+    pub fn of(times_ms: &[i64]) -> Option<Outline> {
+        Some(Outline {
+            connections: times_ms.len() as u64,
+            span_ms: (*times_ms.first()?, *times_ms.last()?),
+            intervals_ms: shortest_and_longest(times_ms),
+        })
+    }
+
+    /// Adds the block that comes next in time.
+    pub(super) fn add(&mut self, block: &BlockSummary<'_>) {
+        let gap_ms = self.gap_before(block);
+        for interval_ms in [gap_ms.map(|gap_ms| (gap_ms, gap_ms)), block.intervals_ms] {
+            self.intervals_ms = match (self.intervals_ms, interval_ms) {
+                (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+                (known, None) => known,
+                (None, new) => new,
+            };
+        }
+        let is_first = self.connections == 0;
+        self.span_ms = (if is_first { block.first_ms } else { self.span_ms.0 }, block.last_ms);
+        self.connections += block.connections;
+    }
+
+    /// From the last connection so far to the first of the block that comes next.
+    fn gap_before(&self, block: &BlockSummary<'_>) -> Option<i64> {
+        (self.connections > 0).then_some(block.first_ms - self.span_ms.1)
+    }
+}
+
 /// What is known of a group's connections in a window without decoding a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Connections in the window.
-    pub connections: u64,
-    /// Unix milliseconds of the first and the last of them.
-    pub span_ms: Option<(i64, i64)>,
-    /// The shortest and the longest interval between them, milliseconds.
-    pub intervals_ms: Option<(i64, i64)>,
+    /// How many there are, and their bounds.
+    pub outline: Outline,
     /// What each of [`READINGS`] makes of them, with pairs missing.
     pub rhythms: Rhythms,
     /// How often one interval comes back within an hour, at most.
@@ -168,27 +210,20 @@ pub struct Summary {
 
 impl Summary {
     /// Adds the block that comes next in time.
-    pub(super) fn add(&mut self, block: &BlockSummary) {
-        let gap_ms = self.span_ms.map(|(_, last_ms)| block.first_ms - last_ms);
-        for interval_ms in [gap_ms.map(|gap_ms| (gap_ms, gap_ms)), block.intervals_ms] {
-            self.intervals_ms = match (self.intervals_ms, interval_ms) {
-                (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
-                (known, None) => known,
-                (None, new) => new,
-            };
-        }
-        let parts = self.rhythms.variations.iter_mut().zip(&block.digest.rhythms.variations);
+    pub(super) fn add(&mut self, block: &BlockSummary<'_>) -> Result<(), CacheError> {
+        let Digest { rhythms, hours } = Digest::from_bytes(block.digest)?;
+        let gap_ms = self.outline.gap_before(block);
+        let parts = self.rhythms.variations.iter_mut().zip(&rhythms.variations);
         for ((variation, part), reading) in parts.zip(READINGS) {
             variation.add(part, gap_ms.is_some_and(|gap_ms| gap_ms <= reading.merge_gap_ms));
         }
-        let parts = self.rhythms.pauses.iter_mut().zip(&block.digest.rhythms.pauses);
+        let parts = self.rhythms.pauses.iter_mut().zip(&rhythms.pauses);
         for ((pauses, part), reading) in parts.zip(READINGS) {
             gap_ms.into_iter().for_each(|gap_ms| pauses.add_gap(gap_ms, reading));
             pauses.add(part);
         }
-        self.repetition.add(block.first_ms, block.last_ms, &block.digest.hours);
-        self.connections += block.connections;
-        let first_ms = self.span_ms.map_or(block.first_ms, |(first_ms, _)| first_ms);
-        self.span_ms = Some((first_ms, block.last_ms));
+        self.repetition.add(block.first_ms, block.last_ms, &hours);
+        self.outline.add(block);
+        Ok(())
     }
 }

@@ -138,10 +138,7 @@ fn fill_temporary(path: &Path, files: &[PathBuf], verbose: bool) -> Result<()> {
 fn now_ms(now: Option<&str>, cache: &Path) -> Result<i64> {
     match now {
         None => Ok(super::now_ms()),
-        Some("latest") => {
-            let totals = Reader::open(cache)?.totals()?;
-            Ok(totals.last_ms.unwrap_or_else(super::now_ms))
-        }
+        Some("latest") => Ok(Reader::open(cache)?.last_ms()?.unwrap_or_else(super::now_ms)),
         Some(text) => parse_time(text).context("--now (or give `latest`)"),
     }
 }

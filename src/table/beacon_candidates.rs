@@ -9,10 +9,10 @@ use rustc_hash::FxHashMap;
 
 use super::candidate_row::{CandidateRow, Place};
 use super::grouping::{self, Detail, ResultGroup};
-use super::judgement::{self, Judgement, Wanted};
+use super::judgement::{self, Findings, Judgement, Wanted};
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
-use super::selection::{Member, Open, Outline, Selection, is_public, tuple};
+use super::selection::{Member, Open, Selection, is_public, tuple};
 use super::tables::Answer;
 use super::{QueryContext, Row, Table, TableError};
 use crate::beacon::readings::Readings;
@@ -56,14 +56,10 @@ pub(super) fn generate(
     let suppresses = !parameters.include_suppressed || context.uses("suppressed_by");
     let mut wanted = Wanted::by(context, suppresses && rules.read_domains());
     wanted.order |= !parameters.include_all;
-    let open = |group: &Group, outline: &Outline, summary: &Summary| match parameters.include_all
-        && !wanted.shows_rhythm()
-    {
-        true => Open::default(),
-        false => open_by_summary(group, outline, summary, &parameters),
-    };
+    let asks = !parameters.include_all || wanted.shows_rhythm();
+    let open = |group: &Group, summary: &Summary| open_by_summary(group, summary, &parameters);
     let (window, include_loopback) = (parameters.window, parameters.include_loopback);
-    let mut selection = Selection::new(reader, window, include_loopback, open)?;
+    let mut selection = Selection::new(reader, window, include_loopback, asks.then_some(open))?;
     if !narrowing.is_empty() {
         selection.narrow(&narrowing, columns_in_key(parameters.group_by))?;
     }
@@ -121,12 +117,8 @@ pub(super) fn generate(
 /// Which detectors may name a group of the cache by itself, of which no more is known than its
 /// summary. What is ruled out would not be named, so that passing it over changes no row: each
 /// part says why.
-fn open_by_summary(
-    group: &Group,
-    outline: &Outline,
-    summary: &Summary,
-    parameters: &Parameters,
-) -> Open {
+fn open_by_summary(group: &Group, summary: &Summary, parameters: &Parameters) -> Open {
+    let outline = &summary.outline;
     let repetitive = &parameters.repetitive_interval;
     Open {
         fixed: Some(judgement::is_fixed(outline, parameters)),
@@ -206,8 +198,9 @@ impl Asked<'_> {
         mut group: ResultGroup,
         open: &Open,
     ) -> Result<Outcome, TableError> {
+        let mut findings = Findings::default();
         if !self.parameters.include_all {
-            if !judgement::is_named(&group, self.parameters, open) {
+            if !findings.name(&group, self.parameters, open) {
                 return Ok(Outcome::Passed);
             }
             if self.first_look(open) != self.wanted.to_show() {
@@ -225,7 +218,7 @@ impl Asked<'_> {
         if !suppressed_by.is_empty() && !self.parameters.include_suppressed {
             return Ok(Outcome::Suppressed);
         }
-        let judgement = Judgement::of(&group, self.parameters, &self.wanted, open);
+        let judgement = Judgement::of(&group, findings, self.parameters, &self.wanted, open);
         let score = if self.wanted.order { judgement.score() } else { 0.0 };
         let row = CandidateRow {
             parameters: self.parameters,

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::Parameters;
-use super::selection::{Open, Selection, tuple};
+use super::selection::{Selection, tuple};
 use super::tables::Answer;
 use super::{Operator, QueryContext, Table, TableError, Value};
 use crate::cache::{Connection, Instance, Parts, Reader, Window};
@@ -50,20 +50,20 @@ pub(super) fn generate(
     let mut found: u64 = 0;
     let mut passes: FxHashMap<u32, bool> = FxHashMap::default();
     for (index, group) in groups.iter().enumerate() {
-        reader.scan(group.id, window, Parts::ALL, |connection| {
-            let passes = match passes.entry(connection.instance) {
+        reader.runs(&reader.blocks(group.id, window)?, window, Parts::ALL, |run| {
+            let passes = match passes.entry(run.instance) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
-                    let instance = reader.instance(connection.instance)?;
+                    let instance = reader.instance(run.instance)?;
                     *new.insert(
                         narrowing.accepts("pathname", &instance.pathname)?
                             && narrowing.accepts("sophosPID", &instance.sophos_pid_text())?,
                     )
                 }
             };
-            if passes {
+            for connection in run.connections().filter(|_| passes) {
                 found += 1;
-                earliest.push((connection.time_ms, index, Reverse(*connection)));
+                earliest.push((connection.time_ms, index, Reverse(connection)));
                 if earliest.len() > most_rows {
                     earliest.pop();
                 }
@@ -115,9 +115,13 @@ pub(super) fn generate(
         rows.push(row?);
     }
     // Only what finds nothing has to ask whether there is anything.
-    let open = |_: &_, _: &_, _: &_| Open::default();
-    let window_is_empty =
-        found == 0 && Selection::new(reader, window, include_loopback, open)?.window_is_empty;
+    let mut window_is_empty = found == 0;
+    if window_is_empty {
+        reader.outlines(window, |_, _, _| {
+            window_is_empty = false;
+            Ok::<(), TableError>(())
+        })?;
+    }
     let rows_cut = found - rows.len() as u64;
     Ok(Answer { rows, rows_cut, window_is_empty, ..Answer::default() })
 }

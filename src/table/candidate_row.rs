@@ -6,6 +6,7 @@ use super::grouping::ResultGroup;
 use super::judgement::{self, Judgement, Wanted};
 use super::parameters::Parameters;
 use super::{Row, Table, Value};
+use crate::beacon::intervals::IntervalStatistics;
 use crate::beacon::rita;
 use crate::beacon::sparkline::sparkline;
 use crate::cache::{Instance, Window};
@@ -46,7 +47,7 @@ impl CandidateRow<'_> {
     /// The values of the columns that are `used`; the others are NULL.
     pub(super) fn values(&self, used: &[bool]) -> Row {
         let CandidateRow { parameters, wanted, group, judgement, place, .. } = *self;
-        let statistics = group.outline.statistics();
+        let statistics = IntervalStatistics::of(&group.outline);
         let distribution = judgement::distribution(group, wanted);
         let most_frequent = judgement.repetitive.most_frequent;
         let rhythm = judgement.rhythm;

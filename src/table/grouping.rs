@@ -9,9 +9,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::TableError;
 use super::parameters::GroupBy;
-use super::selection::{Member, Outline, Selection};
+use super::selection::{Member, Selection};
 use crate::beacon::Timeline;
-use crate::cache::{Connection, Group, Parts};
+use crate::cache::{Group, Outline, Parts, Run, Window};
 use crate::journal::Protocol;
 
 /// What is to be known of a result group's connections.
@@ -102,15 +102,17 @@ fn gather_times(
 ) -> Result<Option<ResultGroup>, TableError> {
     let mut times_ms = Vec::new();
     if let [member] = members {
-        selection.reader.times(member.group.id, selection.window, &mut times_ms)?;
+        selection.reader.times(selection.blocks(member), selection.window, &mut times_ms)?;
         let timeline = Timeline::of_times(times_ms);
         return Ok(Some(ResultGroup { timeline, ..ResultGroup::of_summary(member) }));
     }
     let mut gathering = Gathering::default();
     for member in members {
         times_ms.clear();
-        selection.reader.times(member.group.id, selection.window, &mut times_ms)?;
-        gathering.add_times(&times_ms, member);
+        selection.reader.times(selection.blocks(member), selection.window, &mut times_ms)?;
+        if !times_ms.is_empty() {
+            gathering.add(&Run::of_times(&times_ms), member, selection.last_day);
+        }
     }
     Ok(gathering.finish())
 }
@@ -125,13 +127,13 @@ fn gather_connections(
     let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
     let mut whole = Gathering::default();
     for member in members {
-        selection.reader.scan(member.group.id, selection.window, parts, |connection| {
-            let is_of_last_day = selection.last_day.contains(connection.time_ms);
+        let blocks = selection.blocks(member);
+        selection.reader.runs(blocks, selection.window, parts, |run| {
             let gathering = match keeps_apart {
-                true => gatherings.entry(connection.instance).or_default(),
+                true => gatherings.entry(run.instance).or_default(),
                 false => &mut whole,
             };
-            gathering.add(connection, member, is_of_last_day);
+            gathering.add(&run, member, selection.last_day);
             Ok::<(), TableError>(())
         })?;
     }
@@ -172,38 +174,24 @@ struct Gathering {
     instances: FxHashSet<u32>,
     destinations: FxHashSet<u32>,
     members: FxHashMap<(u32, u32), Group>,
-    /// Group, instance and domain of the last connection: those of the next are mostly the same.
-    noted: Option<(u32, u32, u32)>,
 }
 
 impl Gathering {
-    fn add(&mut self, connection: &Connection, member: &Member, is_of_last_day: bool) {
-        let (sent, received) = (connection.bytes_sent, connection.bytes_received);
-        self.note_publicity(&[connection.time_ms], member.is_public());
-        self.timeline.push(connection.time_ms, sent, received, is_of_last_day);
-        self.note(connection.time_ms, member, connection.instance, connection.domain);
-    }
-
-    /// Adds the connections of a member, sorted, by their times alone.
-    fn add_times(&mut self, times_ms: &[i64], member: &Member) {
-        self.note_publicity(times_ms, member.is_public());
-        self.timeline.extend_times(times_ms);
-        if let Some(last_ms) = times_ms.last() {
-            self.note(*last_ms, member, 0, 0);
-        }
-    }
-
-    fn note(&mut self, time_ms: i64, member: &Member, instance: u32, domain: u32) {
+    /// Adds connections of a member, of which those of the last day show their sizes.
+    fn add(&mut self, run: &Run<'_>, member: &Member, last_day: Window) {
+        let Run { instance, domain, times_ms, bytes_sent, bytes_received } = *run;
         let group = member.group;
-        if self.latest.is_none_or(|latest| latest.time_ms <= time_ms) {
+        self.note_publicity(times_ms, member.is_public());
+        let sizes_within = (last_day.since_ms, last_day.until_ms);
+        self.timeline.extend(times_ms, bytes_sent, bytes_received, sizes_within);
+        let is_latest = |time_ms| self.latest.is_none_or(|latest| latest.time_ms <= time_ms);
+        if let Some(time_ms) = times_ms.last().copied().filter(|time_ms| is_latest(*time_ms)) {
             self.latest = Some(Latest { time_ms, group, instance, domain });
         }
-        if self.noted.replace((group.id, instance, domain)) != Some((group.id, instance, domain)) {
-            self.protocols.insert(group.protocol);
-            self.destinations.insert(group.destination);
-            self.instances.insert(instance);
-            self.members.entry((group.id, domain)).or_insert(group);
-        }
+        self.protocols.insert(group.protocol);
+        self.destinations.insert(group.destination);
+        self.instances.insert(instance);
+        self.members.entry((group.id, domain)).or_insert(group);
     }
 
     /// Keeps the times of public connections apart, once they differ from all.

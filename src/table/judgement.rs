@@ -3,12 +3,12 @@
 use super::QueryContext;
 use super::grouping::{Detail, ResultGroup};
 use super::parameters::Parameters;
-use super::selection::{Open, Outline};
-use crate::beacon::intervals::IntervalDistribution;
+use super::selection::Open;
+use crate::beacon::intervals::{IntervalDistribution, IntervalStatistics};
 use crate::beacon::readings::Readings;
 use crate::beacon::score::{BestFold, Rhythm, THRESHOLD};
 use crate::beacon::{fixed_interval, repetitive_interval};
-use crate::cache::Parts;
+use crate::cache::{Outline, Parts};
 
 /// What a query wants computed.
 #[derive(Clone, Copy, Debug)]
@@ -85,27 +85,49 @@ impl Wanted {
     }
 }
 
-/// Statistics, rhythm, and the detectors that name the group, each if it is wanted.
+/// What has been found out about a group, so that what names it is not computed again for its row.
 #[derive(Default)]
-pub(super) struct Judgement {
-    pub(super) repetitive: repetitive_interval::Finding,
-    /// Clock hours in which the repetitive interval held, of public destinations only.
-    pub(super) beacon_hours: u64,
-    pub(super) rhythm: Option<Rhythm>,
-    pub(super) detected_by: Vec<&'static str>,
+pub(super) struct Findings {
+    repetitive: Option<repetitive_interval::Finding>,
+    rhythm: Option<Rhythm>,
 }
 
-/// Whether a detector names the group, asking only those that are `open`.
-pub(super) fn is_named(group: &ResultGroup, parameters: &Parameters, open: &Open) -> bool {
-    let times_ms = group.timeline.times_ms();
-    let is_periodic = || {
-        best_fold(times_ms, open).is_some_and(|best| {
-            best.score_at_most() > THRESHOLD && Rhythm::of(times_ms, Some(best)).score > THRESHOLD
+impl Findings {
+    /// Whether a detector names the group, asking only those that are `open`.
+    pub(super) fn name(
+        &mut self,
+        group: &ResultGroup,
+        parameters: &Parameters,
+        open: &Open,
+    ) -> bool {
+        open.fixed.unwrap_or_else(|| is_fixed(&group.outline, parameters))
+            || open.repetitive && group.has_public && self.repetitive(group, parameters).hours > 0
+            || self.is_periodic(group, open)
+    }
+
+    fn repetitive(
+        &mut self,
+        group: &ResultGroup,
+        parameters: &Parameters,
+    ) -> repetitive_interval::Finding {
+        *self.repetitive.get_or_insert_with(|| {
+            let times_ms = group.public_times_ms.as_deref().unwrap_or(group.timeline.times_ms());
+            repetitive_interval::find(times_ms, &parameters.repetitive_interval)
         })
-    };
-    open.fixed.unwrap_or_else(|| is_fixed(&group.outline, parameters))
-        || open.repetitive && group.has_public && repetition(group, parameters).hours > 0
-        || is_periodic()
+    }
+
+    fn is_periodic(&mut self, group: &ResultGroup, open: &Open) -> bool {
+        let times_ms = group.timeline.times_ms();
+        let best = best_fold(times_ms, open).filter(|best| best.score_at_most() > THRESHOLD);
+        let rhythm = best.map(|best| Rhythm::of(times_ms, Some(best)));
+        self.rhythm = rhythm;
+        rhythm.is_some_and(|rhythm| rhythm.score > THRESHOLD)
+    }
+
+    fn rhythm(&mut self, group: &ResultGroup, open: &Open) -> Rhythm {
+        let times_ms = group.timeline.times_ms();
+        *self.rhythm.get_or_insert_with(|| Rhythm::of(times_ms, best_fold(times_ms, open)))
+    }
 }
 
 fn best_fold(times_ms: &[i64], open: &Open) -> Option<BestFold> {
@@ -115,30 +137,35 @@ fn best_fold(times_ms: &[i64], open: &Open) -> Option<BestFold> {
 
 /// Whether the interval is fixed, which a summary tells.
 pub(super) fn is_fixed(outline: &Outline, parameters: &Parameters) -> bool {
-    let statistics = outline.statistics();
+    let statistics = IntervalStatistics::of(outline);
     fixed_interval::holds(outline.connections, statistics.as_ref(), &parameters.fixed_interval)
 }
 
-fn repetition(group: &ResultGroup, parameters: &Parameters) -> repetitive_interval::Finding {
-    let times_ms = group.public_times_ms.as_deref().unwrap_or(group.timeline.times_ms());
-    repetitive_interval::find(times_ms, &parameters.repetitive_interval)
+/// Rhythm, repetition, and the detectors that name the group, each if it is wanted.
+#[derive(Default)]
+pub(super) struct Judgement {
+    pub(super) repetitive: repetitive_interval::Finding,
+    /// Clock hours in which the repetitive interval held, of public destinations only.
+    pub(super) beacon_hours: u64,
+    pub(super) rhythm: Option<Rhythm>,
+    pub(super) detected_by: Vec<&'static str>,
 }
 
 impl Judgement {
     pub(super) fn of(
         group: &ResultGroup,
+        mut findings: Findings,
         parameters: &Parameters,
         wanted: &Wanted,
         open: &Open,
     ) -> Judgement {
         let mut judgement = Judgement::default();
         if wanted.names || wanted.repetition {
-            judgement.repetitive = repetition(group, parameters);
+            judgement.repetitive = findings.repetitive(group, parameters);
             judgement.beacon_hours = if group.has_public { judgement.repetitive.hours } else { 0 };
         }
         if wanted.shows_rhythm() {
-            let times_ms = group.timeline.times_ms();
-            judgement.rhythm = Some(Rhythm::of(times_ms, best_fold(times_ms, open)));
+            judgement.rhythm = Some(findings.rhythm(group, open));
         }
         if wanted.names {
             let detectors = [

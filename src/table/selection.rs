@@ -8,10 +8,9 @@ use rustc_hash::FxHashMap;
 
 use super::TableError;
 use super::narrowing::Narrowing;
-use crate::beacon::intervals::IntervalStatistics;
 use crate::beacon::readings::Readings;
 use crate::beacon::rita;
-use crate::cache::{Group, Reader, Summary, Window, shortest_and_longest};
+use crate::cache::{Group, Outline, Reader, Summary, Window};
 use crate::journal::Scope;
 
 /// So many names are remembered while the groups are walked.
@@ -24,38 +23,14 @@ pub(super) struct Member {
     pub(super) outline: Outline,
     /// What the detectors have to look at if the group is a row by itself.
     pub(super) open: Open,
+    /// Where its blocks are among those of the selection, and how many.
+    blocks: (usize, usize),
 }
 
 impl Member {
     /// Whether its connections are what the repetitive interval looks at.
     pub(super) fn is_public(&self) -> bool {
         is_public(&self.group)
-    }
-}
-
-/// How many connections, and between which bounds.
-#[derive(Clone, Copy)]
-pub(super) struct Outline {
-    pub(super) connections: u64,
-    /// Unix milliseconds of the first and the last.
-    pub(super) span_ms: (i64, i64),
-    /// The shortest and the longest interval, milliseconds.
-    pub(super) intervals_ms: Option<(i64, i64)>,
-}
-
-impl Outline {
-    /// Of connections at `times_ms`, sorted; `None` of none.
-    pub(super) fn of(times_ms: &[i64]) -> Option<Outline> {
-        Some(Outline {
-            connections: times_ms.len() as u64,
-            span_ms: (*times_ms.first()?, *times_ms.last()?),
-            intervals_ms: shortest_and_longest(times_ms),
-        })
-    }
-
-    /// What follows from it.
-    pub(super) fn statistics(&self) -> Option<IntervalStatistics> {
-        IntervalStatistics::new(self.connections, self.span_ms, self.intervals_ms)
     }
 }
 
@@ -94,6 +69,8 @@ pub(super) struct Selection<'r> {
     /// Whether there is no connection in the window at all.
     pub(super) window_is_empty: bool,
     pub(super) members: Vec<Member>,
+    /// The ids of the blocks of all members.
+    blocks: Vec<i64>,
     names: FxHashMap<u32, Rc<str>>,
     /// For a host and a pathname as it groups, whether any spelling of it passes the narrowing.
     passing_pathnames: FxHashMap<(u32, u32), bool>,
@@ -101,41 +78,43 @@ pub(super) struct Selection<'r> {
 
 impl<'r> Selection<'r> {
     /// Those with connections in `window`, and loopback only if asked for. `open` judges a group by
-    /// its summary.
+    /// its summary; where nobody asks, outlines are enough.
     pub(super) fn new(
         reader: &'r Reader,
         window: Window,
         include_loopback: bool,
-        open: impl Fn(&Group, &Outline, &Summary) -> Open,
+        open: Option<impl Fn(&Group, &Summary) -> Open>,
     ) -> Result<Selection<'r>, TableError> {
-        let mut members = Vec::new();
+        let mut selection = Selection::without_members(reader, window);
         let mut whole: Option<(i64, i64)> = None;
-        reader.summaries(window, |group, summary| {
-            let Some(span_ms) = summary.span_ms else {
-                return Ok::<(), TableError>(());
-            };
-            whole = Some(match whole {
-                None => span_ms,
-                Some((first_ms, last_ms)) => (first_ms.min(span_ms.0), last_ms.max(span_ms.1)),
-            });
+        let mut take = |group: Group, outline: &Outline, blocks: &[i64], open: Open| {
+            let (first_ms, last_ms) = whole.unwrap_or(outline.span_ms);
+            whole = Some((first_ms.min(outline.span_ms.0), last_ms.max(outline.span_ms.1)));
             if include_loopback || group.scope != Scope::Loopback {
-                let Summary { connections, intervals_ms, .. } = *summary;
-                let outline = Outline { connections, span_ms, intervals_ms };
-                members.push(Member { group, outline, open: open(&group, &outline, summary) });
+                let of_member = (selection.blocks.len(), blocks.len());
+                selection.blocks.extend(blocks);
+                selection.members.push(Member {
+                    group,
+                    outline: *outline,
+                    open,
+                    blocks: of_member,
+                });
             }
-            Ok(())
-        })?;
+            Ok::<(), TableError>(())
+        };
+        match open {
+            Some(open) => reader.summaries(window, |group, summary, blocks| {
+                take(group, &summary.outline, blocks, open(&group, summary))
+            })?,
+            None => reader.outlines(window, |group, outline, blocks| {
+                take(group, outline, blocks, Open::default())
+            })?,
+        }
         let (first_ms, until_ms) = whole.unwrap_or((window.since_ms, window.until_ms));
         let since_ms = first_ms.max(rita::span_begin_ms(until_ms));
-        Ok(Selection {
-            reader,
-            window,
-            last_day: Window { since_ms, until_ms },
-            window_is_empty: whole.is_none(),
-            members,
-            names: FxHashMap::default(),
-            passing_pathnames: FxHashMap::default(),
-        })
+        selection.last_day = Window { since_ms, until_ms };
+        selection.window_is_empty = whole.is_none();
+        Ok(selection)
     }
 
     /// Of groups that the caller goes through by itself.
@@ -146,9 +125,16 @@ impl<'r> Selection<'r> {
             last_day: window,
             window_is_empty: false,
             members: Vec::new(),
+            blocks: Vec::new(),
             names: FxHashMap::default(),
             passing_pathnames: FxHashMap::default(),
         }
+    }
+
+    /// The ids of a member's blocks.
+    pub(super) fn blocks(&self, member: &Member) -> &[i64] {
+        let (from, count) = member.blocks;
+        self.blocks.get(from..from + count).unwrap_or_default()
     }
 
     /// Keeps only groups whose rows can pass `narrowing`, where each row shows one host,
