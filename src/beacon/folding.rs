@@ -213,11 +213,13 @@ impl Intervals {
     }
 
     fn below(&self, ms: f64) -> usize {
-        self.sorted_ms.partition_point(|interval| (*interval as f64) < ms)
+        let from_ms = ms.ceil() as i64;
+        self.sorted_ms.partition_point(|interval| *interval < from_ms)
     }
 
     fn up_to(&self, ms: f64) -> usize {
-        self.sorted_ms.partition_point(|interval| (*interval as f64) <= ms)
+        let to_ms = ms.floor() as i64;
+        self.sorted_ms.partition_point(|interval| *interval <= to_ms)
     }
 
     /// Half a step of the resolution beyond the outermost value that a bound includes.

@@ -44,17 +44,16 @@ impl IntervalDistribution {
     pub fn of(times_ms: &[i64]) -> Option<IntervalDistribution> {
         let mut intervals: Vec<i64> = times_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
         Some(IntervalDistribution {
-            stddev: seconds(standard_deviation(&intervals)?),
+            stddev: seconds(standard_deviation(&intervals, times_ms.last()? - times_ms.first()?)?),
             median: seconds(median(&mut intervals)),
         })
     }
 }
 
-/// Of the population of `values`, the intervals of a timeline; `None` of none. Around their average in
-/// whole numbers, whose sums are exact in any order.
-fn standard_deviation(values: &[i64]) -> Option<f64> {
+/// Of the population of `values` with this sum; `None` of none. Around their average in whole numbers,
+/// whose sums are exact in any order.
+fn standard_deviation(values: &[i64], sum: i64) -> Option<f64> {
     let count = values.len() as i64;
-    let sum: i64 = values.iter().sum();
     let average = sum.checked_div(count)?;
     let distances = values.iter().map(|value| i128::from(value - average));
     let squares: i128 = distances.map(|distance| distance * distance).sum();

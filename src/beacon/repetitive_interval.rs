@@ -5,8 +5,8 @@
 //! frequent makes up more than 95 %. The original takes the next row of its sorted log whatever
 //! its remote address, a slip; here an interval lies between connections of one group.
 
-use crate::cache::Repetition;
 use crate::cache::repetition::{self, COUNTED_ABOVE_S, TOO_FEW, hourly_intervals};
+use crate::cache::{Outline, Repetition};
 
 /// What the rule compares with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,6 +65,13 @@ pub fn find(times_ms: &[i64], thresholds: &Thresholds) -> Finding {
         finding.most_frequent = most_frequent(&mut of_hour);
     }
     finding
+}
+
+/// Whether any interval counts in a timeline of this outline: whole seconds apart by more than the
+/// threshold are only connections that are more milliseconds apart than it has in whole seconds.
+pub fn counts_any(outline: &Outline, thresholds: &Thresholds) -> bool {
+    let threshold_ms = thresholds.time_delta.floor() * 1000.0;
+    outline.intervals_ms.is_some_and(|(_, longest_ms)| longest_ms as f64 > threshold_ms)
 }
 
 /// Whether the rule can hold for a group of at most so many connections: an hour needs more

@@ -131,7 +131,7 @@ fn take_ids(
     }
     let first = unzigzag(take_varint(input)?);
     if input.starts_with(&ALL_ZERO) {
-        out.resize(count, to_id(first)?);
+        out.push(to_id(first)?);
         return column::skip(input);
     }
     let mut codes = vec![0; count.saturating_sub(1)];

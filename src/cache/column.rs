@@ -234,7 +234,19 @@ pub(super) fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
+#[inline]
 pub(super) fn take_varint(input: &mut &[u8]) -> Result<u64, DecodeError> {
+    match input {
+        [byte, rest @ ..] if *byte < 0x80 => {
+            *input = rest;
+            Ok(u64::from(*byte))
+        }
+        _ => take_long_varint(input),
+    }
+}
+
+#[inline(never)]
+fn take_long_varint(input: &mut &[u8]) -> Result<u64, DecodeError> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {
         let (&byte, rest) = input.split_first().ok_or(DecodeError::Truncated)?;

@@ -26,7 +26,8 @@ impl Parts {
     }
 }
 
-/// A block's connections, sorted by time; a column that is not decoded is empty.
+/// A block's connections, sorted by time; a column that is not decoded is empty. Of ids there is one
+/// where it is the same for all.
 #[derive(Debug, Default)]
 pub struct DecodedBlock {
     pub(super) times_ms: Vec<i64>,
@@ -106,6 +107,9 @@ impl DecodedBlock {
 /// The value at `from`, and how many of the next `most` values are the same; of a column that is not
 /// there 0, and all.
 fn leading(column: &[u32], from: usize, most: usize) -> (u32, usize) {
+    if let [_] | [] = column {
+        return (column.first().copied().unwrap_or(0), most);
+    }
     let Some((first, rest)) = column.get(from..).and_then(<[u32]>::split_first) else {
         return (0, most);
     };

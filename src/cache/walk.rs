@@ -131,7 +131,7 @@ impl Reader {
         Ok(BlockSummary {
             first_ms,
             last_ms,
-            connections: row.get(4)?,
+            connections: small(row, 4)?,
             intervals_ms: shortest_ms.zip(longest_ms),
             digest,
         })
@@ -203,17 +203,24 @@ impl Reader {
 /// A group from a row of [`GROUPS`].
 fn group(row: &Row<'_>) -> Result<Group, CacheError> {
     Ok(Group {
-        id: row.get(0)?,
-        host: row.get(1)?,
-        pathname: row.get(2)?,
-        destination: row.get(3)?,
-        port: row.get(4)?,
-        protocol: Protocol::from_number(row.get(5)?),
-        scope: Scope::from_number(row.get(6)?).unwrap_or(Scope::Name),
+        id: small(row, 0)?,
+        host: small(row, 1)?,
+        pathname: small(row, 2)?,
+        destination: small(row, 3)?,
+        port: small(row, 4)?,
+        protocol: Protocol::from_number(small(row, 5)?),
+        scope: Scope::from_number(small(row, 6)?).unwrap_or(Scope::Name),
     })
 }
 
 /// A number that every row has.
 fn integer(row: &Row<'_>, index: usize) -> Result<i64, CacheError> {
     Ok(row.get_ref(index)?.as_i64().map_err(rusqlite::Error::from)?)
+}
+
+/// The same in fewer bits.
+fn small<T: TryFrom<i64>>(row: &Row<'_>, index: usize) -> Result<T, CacheError> {
+    let value = integer(row, index)?;
+    let out_of_range = |_| rusqlite::Error::IntegralValueOutOfRange(index, value);
+    Ok(T::try_from(value).map_err(out_of_range)?)
 }

@@ -137,10 +137,14 @@ fn gather_connections(
             Ok::<(), TableError>(())
         })?;
     }
-    if !keeps_apart {
-        return Ok(whole.finish().into_iter().collect());
+    if keeps_apart {
+        return Ok(gatherings.into_values().filter_map(Gathering::finish).collect());
     }
-    Ok(gatherings.into_values().filter_map(Gathering::finish).collect())
+    let group = match members {
+        [member] => whole.finish_as(member.outline),
+        _ => whole.finish(),
+    };
+    Ok(group.into_iter().collect())
 }
 
 impl ResultGroup {
@@ -209,6 +213,12 @@ impl Gathering {
 
     fn finish(mut self) -> Option<ResultGroup> {
         self.timeline.sort();
+        let outline = Outline::of(self.timeline.times_ms())?;
+        self.finish_as(outline)
+    }
+
+    /// The same of connections that are sorted and have this outline.
+    fn finish_as(mut self, outline: Outline) -> Option<ResultGroup> {
         let is_mixed = self.has_public && self.has_other;
         self.public_times_ms.sort();
         let mut protocols = self.protocols.iter();
@@ -216,9 +226,8 @@ impl Gathering {
             (Some(protocol), None) => *protocol,
             _ => Protocol::Unknown,
         };
-        let times_ms = self.timeline.times_ms();
         Some(ResultGroup {
-            outline: Outline::of(times_ms)?,
+            outline,
             timeline: self.timeline,
             public_times_ms: is_mixed.then_some(self.public_times_ms),
             has_public: self.has_public,

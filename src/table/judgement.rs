@@ -4,10 +4,11 @@ use super::QueryContext;
 use super::grouping::{Detail, ResultGroup};
 use super::parameters::Parameters;
 use super::selection::Open;
+use crate::beacon::fixed_interval;
 use crate::beacon::intervals::{IntervalDistribution, IntervalStatistics};
 use crate::beacon::readings::Readings;
+use crate::beacon::repetitive_interval::{self, Finding};
 use crate::beacon::score::{BestFold, Rhythm, THRESHOLD};
-use crate::beacon::{fixed_interval, repetitive_interval};
 use crate::cache::{Outline, Parts};
 
 /// What a query wants computed.
@@ -88,7 +89,7 @@ impl Wanted {
 /// What has been found out about a group, so that what names it is not computed again for its row.
 #[derive(Default)]
 pub(super) struct Findings {
-    repetitive: Option<repetitive_interval::Finding>,
+    repetitive: Option<Finding>,
     rhythm: Option<Rhythm>,
 }
 
@@ -105,14 +106,14 @@ impl Findings {
             || self.is_periodic(group, open)
     }
 
-    fn repetitive(
-        &mut self,
-        group: &ResultGroup,
-        parameters: &Parameters,
-    ) -> repetitive_interval::Finding {
-        *self.repetitive.get_or_insert_with(|| {
-            let times_ms = group.public_times_ms.as_deref().unwrap_or(group.timeline.times_ms());
-            repetitive_interval::find(times_ms, &parameters.repetitive_interval)
+    fn repetitive(&mut self, group: &ResultGroup, parameters: &Parameters) -> Finding {
+        let thresholds = &parameters.repetitive_interval;
+        *self.repetitive.get_or_insert_with(|| match &group.public_times_ms {
+            Some(times_ms) => repetitive_interval::find(times_ms, thresholds),
+            None if !repetitive_interval::counts_any(&group.outline, thresholds) => {
+                Finding::default()
+            }
+            None => repetitive_interval::find(group.timeline.times_ms(), thresholds),
         })
     }
 
@@ -144,7 +145,7 @@ pub(super) fn is_fixed(outline: &Outline, parameters: &Parameters) -> bool {
 /// Rhythm, repetition, and the detectors that name the group, each if it is wanted.
 #[derive(Default)]
 pub(super) struct Judgement {
-    pub(super) repetitive: repetitive_interval::Finding,
+    pub(super) repetitive: Finding,
     /// Clock hours in which the repetitive interval held, of public destinations only.
     pub(super) beacon_hours: u64,
     pub(super) rhythm: Option<Rhythm>,
