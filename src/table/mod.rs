@@ -23,6 +23,7 @@ mod value;
 pub use cache_use::CacheUse;
 pub use columns::{Column, ColumnOptions, Kind, Table};
 pub use error::TableError;
+pub use parameters::Parameter;
 pub use query_context::{Constraint, Operator, QueryContext};
 pub use tables::{Answer, Tables};
 pub use value::{Row, Value};
