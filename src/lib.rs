@@ -18,7 +18,7 @@
 //! * [`host`]: who serves them: osquery, or an SQLite of our own that behaves as osquery does.
 //!
 //! [`report`] asks the tables as a host does, and draws what they say on a page for people;
-//! [`reference`] writes down what their columns are.
+//! [`mod@reference`] writes down what their columns are.
 //!
 //! Beside the street, [`suppression`] says which connections are known-benign timers', for the
 //! table to hide, and [`simulation`] makes journals with known implants, to try and to measure.

@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use beacon_candidates::host::config::Config;
 use beacon_candidates::reference;
 use beacon_candidates::suppression::Rules;
-use beacon_candidates::table::Parameter;
+use beacon_candidates::table::{Parameter, Table};
 
 use crate::documents::{Markdown, ROOT, source_files};
 use crate::statements::{over_the_sample, with_all_settings};
@@ -41,6 +41,20 @@ fn documented_defaults_are_in_force() {
             (other, _) => panic!("what is the default of {other:?}?"),
         }
     }
+}
+
+#[test]
+fn the_columns_that_readme_explains_are_there() {
+    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    let columns = Table::BeaconCandidates.visible_columns();
+    let mut explained = 0;
+    for cell in readme.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next()) {
+        for name in cell.split('`').step_by(2).filter(|name| !name.is_empty()) {
+            assert!(columns.iter().any(|column| column.name == name), "{name}");
+            explained += 1;
+        }
+    }
+    assert!(explained >= 10);
 }
 
 /// Not only as they are, but also with the settings that they have as comments.

@@ -113,7 +113,7 @@ fn run(connection: &Connection, sql: &str) -> Result<Vec<usize>, String> {
 }
 
 /// What a collector or Live Discover makes of the statement before it runs.
-pub fn runnable(sql: &str) -> String {
+fn runnable(sql: &str) -> String {
     let mut runnable = sql.replace("$since", "0").replace("$until", "4102444800");
     // The head of a hunt: "Hours to check | String | 24".
     for line in sql.lines() {

@@ -9,6 +9,7 @@ mod beacon_status;
 mod beacon_suppressions;
 mod cache_use;
 mod candidate_row;
+mod column;
 mod columns;
 mod error;
 mod grouping;
@@ -21,7 +22,8 @@ mod tables;
 mod value;
 
 pub use cache_use::CacheUse;
-pub use columns::{Column, ColumnOptions, Kind, Table};
+pub use column::{Column, ColumnOptions, Kind};
+pub use columns::Table;
 pub use error::TableError;
 pub use parameters::Parameter;
 pub use query_context::{Constraint, Operator, QueryContext};
