@@ -17,7 +17,8 @@
 //! * [`table`]: columns, parameters and rows, independent of who serves them.
 //! * [`host`]: who serves them: osquery, or an SQLite of our own that behaves as osquery does.
 //!
-//! [`report`] asks the tables as a host does, and draws what they say on a page for people.
+//! [`report`] asks the tables as a host does, and draws what they say on a page for people;
+//! [`mod@reference`] writes down what their columns are.
 //!
 //! Beside the street, [`suppression`] says which connections are known-benign timers', for the
 //! table to hide, and [`simulation`] makes journals with known implants, to try and to measure.
@@ -26,6 +27,7 @@ pub mod beacon;
 pub mod cache;
 pub mod host;
 pub mod journal;
+pub mod reference;
 pub mod report;
 pub mod simulation;
 pub mod suppression;

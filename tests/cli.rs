@@ -97,36 +97,6 @@ fn it_finds_every_implant_and_none_of_the_browsing() {
     assert!(labelled(",benign,browsing").len() > 100);
 }
 
-fn statements(document: &str) -> Vec<&str> {
-    let blocks = document.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    blocks.flat_map(|block| block.split_inclusive(";\n")).collect()
-}
-
-#[test]
-fn every_statement_in_readme_runs_over_the_sample() {
-    let statements = statements(README);
-    assert!(statements.len() >= 5, "{statements:?}");
-    for statement in statements {
-        let rows = quiet(&["query", "--journal", SAMPLE, "--list", statement]);
-        assert!(rows.lines().count() > 1, "no rows: {statement}");
-    }
-}
-
-/// Beside tables of osquery's own, as far as these statements name their columns.
-#[test]
-fn every_statement_for_hunters_runs_over_the_sample() {
-    const OSQUERYS: &str = "CREATE TABLE processes (pid, parent, name, path, cmdline, on_disk);
-        CREATE TABLE hash (path, sha256); CREATE TABLE listening_ports (pid, port, address);";
-    let statements = statements(include_str!("../docs/hunting.md"));
-    assert!(statements.len() >= 8, "{statements:?}");
-    for statement in statements {
-        let with_osquerys = format!("{OSQUERYS}{statement}");
-        let rows = quiet(&["query", "--journal", SAMPLE, "--list", &with_osquerys]);
-        let is_ours = !statement.contains("JOIN");
-        assert!(!is_ours || rows.lines().count() > 1, "no rows: {statement}");
-    }
-}
-
 #[test]
 fn simulate_makes_the_sample_again() {
     let folder = folder(&[]);
@@ -475,7 +445,9 @@ fn assets_writes_what_the_packages_take() {
     ] {
         assert!(folder.path().join("new").join(name).is_file(), "{name}");
     }
-    // The verb is for packagers only.
-    assert!(!folder.path().join("new/beacon_candidates-assets.1").exists());
-    assert!(!quiet(&["--help"]).contains("assets"));
+    // These verbs are for packagers and developers only.
+    for verb in ["assets", "reference"] {
+        assert!(!folder.path().join(format!("new/beacon_candidates-{verb}.1")).exists());
+        assert!(!quiet(&["--help"]).contains(verb));
+    }
 }

@@ -7,6 +7,7 @@ mod cache;
 mod cli;
 mod collectors;
 mod documentation;
+mod documents;
 mod evtx_file;
 #[cfg(unix)]
 mod live_collection;
@@ -24,6 +25,7 @@ mod report;
 mod rhythm;
 #[cfg(unix)]
 mod soak;
+mod statements;
 mod support;
 mod suppression;
 mod table;

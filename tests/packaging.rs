@@ -1,82 +1,129 @@
-//! What is handed to osquery, Fleet and Live Discover: every statement runs, and the schema of the
-//! tables is the code's.
+//! What is handed to osquery, Fleet and ClickHouse has the form that they take, and the code's columns.
+//! That its statements run, `statements` checks.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use beacon_candidates::table::Table;
+use beacon_candidates::table::{ColumnOptions, Kind, Table};
+use serde::Deserialize;
 use serde_json::Value;
 
-const SAMPLE: &str = "docs/sample-journal.ndjson.gz";
+use crate::statements::over_the_sample;
 
 fn packaging(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(path)
 }
 
-/// The rows of a statement over the sample journal.
-fn rows(sql: &str) -> Vec<Value> {
-    let output = Command::new(env!("CARGO_BIN_EXE_beacon_candidates"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["query", "--json", "--journal", SAMPLE, sql])
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice::<Value>(&output.stdout).unwrap().as_array().unwrap().clone()
-}
-
 #[test]
-fn every_query_of_the_pack_runs() {
+fn the_pack_asks_seldom_and_its_differentials_for_what_stays() {
+    let (_cache, connection) = over_the_sample();
     let pack = fs::read(packaging("osquery/beacon_candidates.conf")).unwrap();
     let pack: Value = serde_json::from_slice(&pack).unwrap();
-    let queries = pack["queries"].as_object().unwrap();
-    for (name, query) in queries {
-        let found = rows(query["query"].as_str().unwrap());
-        assert!(!found.is_empty(), "{name}");
-        assert!(query["interval"].as_u64().unwrap() >= 3600, "{name}");
-    }
     // What a differential query selects must not change from run to run.
     let stable = ["pathname", "destination", "destinationport", "protocol"];
-    for query in queries.values().filter(|query| query["snapshot"] != true) {
-        let found = rows(query["query"].as_str().unwrap());
-        let columns = found[0].as_object().unwrap();
-        assert!(columns.keys().all(|column| stable.contains(&column.as_str())), "{query}");
+    for (name, query) in pack["queries"].as_object().unwrap() {
+        assert!(query["interval"].as_u64().unwrap() >= 3600, "{name}");
+        let statement = connection.prepare(query["query"].as_str().unwrap()).unwrap();
+        let is_stable = statement.column_names().all(|column| stable.contains(&column));
+        assert!(query["snapshot"] == true || is_stable, "{name}");
     }
 }
 
 #[test]
-fn every_hunt_runs_after_substitution_and_finds_what_it_is_for() {
-    let defaults = [
-        ("$$Hours to check$$", "24"),
-        ("$$Minimum score$$", "0.33"),
-        ("$$Process path$$", "%"),
-        ("$$Time delta threshold$$", "10"),
-        ("$$Total events threshold$$", "15"),
-        ("$$Percent beacon threshold$$", "95"),
-    ];
-    for hunt in ["fixed_interval", "repetitive_interval", "periodic"] {
-        let mut sql = fs::read_to_string(packaging(&format!("live-discover/{hunt}.sql"))).unwrap();
-        for (variable, value) in defaults {
-            sql = sql.replace(variable, value);
-        }
-        assert!(!sql.contains("$$"), "{hunt} has a variable without a default");
-        assert!(!rows(&sql).is_empty(), "{hunt}");
+fn fleetctl_applies_what_gitops_has() {
+    let yaml = |path: &str| fs::read_to_string(packaging(&format!("fleet/{path}"))).unwrap();
+    for (file, kind) in [("queries.yml", "query"), ("policies.yml", "policy")] {
+        let gitops: Vec<Value> = serde_saphyr::from_str(&yaml(&format!("gitops/{file}"))).unwrap();
+        let applied: Vec<Value> =
+            serde_saphyr::from_multiple(&yaml(&format!("apply/{file}"))).unwrap();
+        assert!(!gitops.is_empty());
+        let envelope = |spec| serde_json::json!({"apiVersion": "v1", "kind": kind, "spec": spec});
+        assert_eq!(applied, gitops.into_iter().map(envelope).collect::<Vec<_>>());
     }
 }
 
+/// Fleet's schema override, as its website's `get-extended-osquery-schema` takes it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FleetTable {
+    name: String,
+    description: String,
+    platforms: Vec<FleetPlatform>,
+    evented: bool,
+    #[serde(rename = "notes")]
+    _notes: String,
+    examples: String,
+    columns: Vec<FleetColumn>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FleetPlatform {
+    Darwin,
+    Linux,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FleetColumn {
+    name: String,
+    description: String,
+    #[serde(rename = "type")]
+    kind: String,
+    required: bool,
+    #[serde(default)]
+    hidden: bool,
+}
+
 #[test]
-fn fleets_schema_has_every_column_and_parameter_in_order() {
+fn fleets_schema_is_in_fleets_format() {
     for table in Table::ALL {
         let file = packaging(&format!("fleet/schema/{}.yml", table.name()));
-        let schema = fs::read_to_string(file).unwrap();
-        let value = |line: &str, key: &str| line.trim().strip_prefix(key).map(str::to_owned);
-        let names: Vec<_> = schema.lines().filter_map(|line| value(line, "- name: ")).collect();
-        let types: Vec<_> = schema.lines().filter_map(|line| value(line, "type: ")).collect();
+        let yaml = fs::read_to_string(file).unwrap();
+        let schema: FleetTable = serde_saphyr::from_str(&yaml).unwrap();
+        assert_eq!(schema.name, table.name());
+        assert!(!schema.description.is_empty() && !schema.platforms.is_empty() && !schema.evented);
+        assert!(schema.examples.starts_with("```\nSELECT "), "{}", schema.examples);
         let columns: Vec<_> = table.columns().collect();
-        let expected: Vec<_> = columns.iter().map(|column| column.name.to_owned()).collect();
-        assert_eq!(names, expected, "{}", table.name());
-        let expected: Vec<_> =
-            columns.iter().map(|column| column.kind.as_sql().to_lowercase()).collect();
-        assert_eq!(types, expected, "{}", table.name());
+        assert_eq!(schema.columns.len(), columns.len());
+        for (found, column) in schema.columns.iter().zip(&columns) {
+            assert_eq!(found.name, column.name);
+            assert_eq!(found.kind, column.kind.as_sql().to_lowercase());
+            assert_eq!(found.hidden, column.options == ColumnOptions::Parameter);
+            assert!(found.description.starts_with(column.description) && !found.required);
+        }
+    }
+}
+
+/// Those that it makes of the line itself come first, and the host is among them.
+#[test]
+fn clickhouse_has_every_column_of_candidates() {
+    let schema = fs::read_to_string(packaging("clickhouse/schema.sql")).unwrap();
+    let part = |begin: &str, end: &str| -> Vec<String> {
+        let rest = schema.split(begin).nth(1).unwrap();
+        let lines = rest.split(end).next().unwrap().lines().map(str::trim);
+        lines
+            .filter(|line| !line.is_empty() && !line.starts_with("--"))
+            .map(str::to_owned)
+            .collect()
+    };
+    let declared =
+        part("-- Of the row, as docs/table-reference.md has them.\n", "-- The sorting key");
+    let filled = part("AS row_hash,\n", "\nFROM");
+    let columns = Table::BeaconCandidates.visible_columns();
+    let columns: Vec<_> = columns.iter().filter(|column| column.name != "host").collect();
+    assert_eq!((declared.len(), filled.len()), (columns.len(), columns.len()));
+    for (index, column) in columns.iter().enumerate() {
+        let mut words = declared[index].split_whitespace();
+        assert_eq!(words.next(), Some(column.name));
+        let type_of_column = words.next().unwrap().trim_end_matches(',');
+        let expected: &[&str] = match column.kind {
+            Kind::Text => &["String", "LowCardinality(String)"],
+            Kind::BigInt => &["Nullable(Int64)", "Nullable(DateTime('UTC'))", "UInt16"],
+            Kind::Double => &["Nullable(Float64)"],
+        };
+        assert!(expected.contains(&type_of_column), "{}: {type_of_column}", column.name);
+        let filled = filled[index].trim_end_matches(',');
+        assert!(filled.ends_with(&format!(" AS {}", column.name)), "{filled}");
     }
 }

@@ -6,6 +6,7 @@ mod extension;
 mod import;
 mod output;
 mod query;
+mod reference;
 mod report;
 mod simulate;
 mod status;
@@ -70,6 +71,9 @@ enum Verb {
     /// Write man pages and shell completions, for packages
     #[command(hide = true)]
     Assets(assets::Assets),
+    /// Write the documents that are generated from the columns, for developers
+    #[command(hide = true)]
+    Reference(reference::Reference),
 }
 
 impl Arguments {
@@ -92,6 +96,7 @@ impl Arguments {
             (Some(Verb::Status(status)), None) => status.run(),
             (Some(Verb::Simulate(simulate)), None) => simulate.run(),
             (Some(Verb::Assets(assets)), None) => assets.run(),
+            (Some(Verb::Reference(reference)), None) => reference.run(),
             (None, Some(socket)) => self.extension.run(socket),
             (None, None) => bail!("say what to do: see --help"),
         }

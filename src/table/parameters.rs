@@ -95,41 +95,50 @@ impl Parameter {
     /// What it does, in a line.
     pub fn description(self) -> &'static str {
         match self {
-            Parameter::Hours => "how far back the window reaches, in hours; default 24",
-            Parameter::Since => "begin of the window, unix seconds; default until - hours",
-            Parameter::Until => "end of the window, unix seconds; default now",
-            Parameter::GroupBy => {
-                "what a row describes: 'process' (default), 'process_instance', 'tuple' or \
-                 'process_port'"
-            }
-            Parameter::MinConnections => {
-                "fixed_interval: the fewest connections that count; default 3"
-            }
+            Parameter::Hours => "how far back the window reaches",
+            Parameter::Since => "begin of the window",
+            Parameter::Until => "end of the window",
+            Parameter::GroupBy => "what a row describes",
+            Parameter::MinConnections => "the fewest connections that fixed_interval names",
             Parameter::MaxIntervalSpread => {
-                "fixed_interval: longest minus shortest interval must be below this, seconds; \
-                 default 10"
+                "fixed_interval needs the longest interval minus the shortest below this"
             }
-            Parameter::TimeDeltaThreshold => {
-                "repetitive_interval: only intervals above this count, seconds; default 10"
-            }
+            Parameter::TimeDeltaThreshold => "repetitive_interval counts only intervals above this",
             Parameter::TotalEventsThreshold => {
-                "repetitive_interval: an hour needs more such intervals than this; default 15"
+                "repetitive_interval needs more such intervals in an hour than this"
             }
             Parameter::PercentBeaconThreshold => {
-                "repetitive_interval: the most frequent must make up more than this, percent; \
-                 default 95"
+                "repetitive_interval needs the most frequent of them to make up more than this"
             }
             Parameter::IncludeSuppressed => {
-                "1 to return groups that a suppression rule hides, too; default 0"
+                "whether groups that a suppression rule hides are returned, too"
             }
-            Parameter::IncludeLoopback => "1 to count connections to the machine itself; default 0",
-            Parameter::IncludeAll => "1 to return groups that no detector named, too; default 0",
-            Parameter::RowLimit => "the most rows to return; default 1000",
+            Parameter::IncludeLoopback => "whether connections to the machine itself count",
+            Parameter::IncludeAll => "whether groups that no detector named are returned, too",
+            Parameter::RowLimit => "the most rows to return",
         }
     }
 
-    /// What it takes, for an error message.
-    fn expected(self) -> &'static str {
+    /// What holds where it is not given, in words.
+    pub fn default_value(self) -> &'static str {
+        match self {
+            Parameter::Hours => "24",
+            Parameter::Since => "until - hours",
+            Parameter::Until => "now",
+            Parameter::GroupBy => "process",
+            Parameter::MinConnections => "3",
+            Parameter::MaxIntervalSpread | Parameter::TimeDeltaThreshold => "10",
+            Parameter::TotalEventsThreshold => "15",
+            Parameter::PercentBeaconThreshold => "95",
+            Parameter::IncludeSuppressed | Parameter::IncludeLoopback | Parameter::IncludeAll => {
+                "0"
+            }
+            Parameter::RowLimit => "1000",
+        }
+    }
+
+    /// What it takes, in words.
+    pub fn expected(self) -> &'static str {
         match self {
             Parameter::Hours => "a number of hours above 0",
             Parameter::Since | Parameter::Until => "whole unix seconds from 0",

@@ -7,14 +7,15 @@ the views say with what is counted here from the same rows.
 
     prevalence.py path/to/beacon_candidates
 
-One line and status 0 if all is as it should be; a mismatch is an assertion that says which. Status 2
-if chdb is not installed (pip install chdb).
+One line and status 0 if all is as it should be; a mismatch is an assertion that says which. It needs
+chdb: run.sh sets it up.
 """
 
 import json
 import math
 import random
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ from pathlib import Path
 try:
     from chdb import session
 except ImportError:
-    print("chdb is not installed: pip install chdb", file=sys.stderr)
+    print("chdb is not installed: use tests/clickhouse/run.sh", file=sys.stderr)
     sys.exit(2)
 
 SCHEMA = Path(__file__).resolve().parents[2] / "packaging" / "clickhouse"
@@ -598,19 +599,36 @@ def check_keys(engine):
         assert got == key, f"{path}: {got}, not {key}"
 
 
-def check_readme(engine):
-    """Its questions can be asked; what else it says in SQL can at least be read."""
-    asked = 0
-    for block in re.findall(r"```sql\n(.*?)```", (SCHEMA / "README.md").read_text(), re.DOTALL):
-        code = re.sub(r"^--.*\n", "", block, flags=re.MULTILINE)
-        for statement in filter(None, map(str.strip, code.split(";\n"))):
-            if statement.startswith("SELECT"):
-                engine.rows(statement)
-                asked += 1
-            else:
-                quoted = statement.replace("\\", "\\\\").replace("'", "\\'")
-                engine.run(f"SELECT formatQuery('{quoted}')")
-    assert asked >= 8, f"{asked} questions"
+def statements_for_people():
+    """Those of README.md, and in the comments of the views."""
+    readme = (SCHEMA / "README.md").read_text()
+    blocks = re.findall(r"```(\w+)\n(.*?)```", readme, re.DOTALL)
+    statements = re.findall(r"^--   (SELECT .*);$", (SCHEMA / "views.sql").read_text(), re.MULTILINE)
+    in_comments = len(statements)
+    for language, block in blocks:
+        if language == "sql":
+            code = re.sub(r"^--.*\n", "", block, flags=re.MULTILINE)
+            statements += filter(None, map(str.strip, code.split(";\n")))
+        elif language == "console":
+            words = shlex.split(block)
+            statements += [words[at + 1] for at, word in enumerate(words) if word == "--query"]
+    prose = re.sub(r"```.*?```", "", readme, flags=re.DOTALL)
+    statements += re.findall(r"`((?:SELECT|INSERT) [^`]*)`", prose)
+    # What osquery is asked is JSON, and another test's.
+    of_osquery = sum(block.count("SELECT") for language, block in blocks if language == "json")
+    found = sum(statement.count("SELECT") for statement in statements[in_comments:])
+    assert found == readme.count("SELECT") - of_osquery, "a statement is overlooked"
+    return statements
+
+
+def check_statements(engine):
+    """Questions can be asked; what else is said in SQL can at least be read."""
+    for statement in statements_for_people():
+        if statement.startswith("SELECT"):
+            engine.rows(statement)
+        else:
+            quoted = statement.replace("\\", "\\\\").replace("'", "\\'")
+            engine.run(f"SELECT formatQuery('{quoted}')")
 
 
 def check_another_key(engine):
@@ -698,7 +716,7 @@ def main(binary):
         engine.run("OPTIMIZE TABLE beacon_pairs FINAL")
         engine.run("OPTIMIZE TABLE beacon_reports FINAL")
         check_views(engine, Expected(fleet), DAYS)
-        check_readme(engine)
+        check_statements(engine)
         check_another_key(engine)
         lines = len(fleet.lines)
         check_garbage(engine, fleet)
