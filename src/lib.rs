@@ -20,7 +20,8 @@
 //! [`report`] asks the tables as a host does, and draws what they say on a page for people.
 //!
 //! Beside the street, [`suppression`] says which connections are known-benign timers', for the
-//! table to hide, and [`simulation`] makes journals with known implants, to try and to measure.
+//! table to hide, [`simulation`] makes journals with known implants, to try and to measure, and
+//! [`words`] says numbers and times to people.
 
 pub mod beacon;
 pub mod cache;
@@ -30,3 +31,4 @@ pub mod report;
 pub mod simulation;
 pub mod suppression;
 pub mod table;
+pub mod words;
