@@ -9,6 +9,8 @@ mod collectors;
 mod documentation;
 mod evtx_file;
 #[cfg(unix)]
+mod help;
+#[cfg(unix)]
 mod live_collection;
 mod oracle;
 #[cfg(unix)]
@@ -27,3 +29,5 @@ mod soak;
 mod support;
 mod suppression;
 mod table;
+#[cfg(unix)]
+mod terminal;
