@@ -81,10 +81,11 @@ impl Answer {
         Ok(())
     }
 
-    /// Replaces whatever in the values could steer a terminal.
+    /// Replaces whatever could steer a terminal, or break a line: an expression without a name is
+    /// named as it was written.
     fn make_printable(&mut self) {
-        for value in self.rows.iter_mut().flatten() {
-            *value = printable(value);
+        for text in self.names.iter_mut().chain(self.rows.iter_mut().flatten()) {
+            *text = printable(text);
         }
     }
 }
