@@ -21,7 +21,8 @@
 //! [`mod@reference`] writes down what their columns are.
 //!
 //! Beside the street, [`suppression`] says which connections are known-benign timers', for the
-//! table to hide, and [`simulation`] makes journals with known implants, to try and to measure.
+//! table to hide, [`simulation`] makes journals with known implants, to try and to measure, and
+//! [`words`] says numbers and times to people.
 
 pub mod beacon;
 pub mod cache;
@@ -32,3 +33,4 @@ pub mod report;
 pub mod simulation;
 pub mod suppression;
 pub mod table;
+pub mod words;

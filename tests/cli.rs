@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use indicatif::HumanCount;
 use tempfile::TempDir;
 
 pub const SAMPLE: &str = "docs/sample-journal.ndjson.gz";
@@ -101,7 +102,9 @@ fn it_finds_every_implant_and_none_of_the_browsing() {
 fn simulate_makes_the_sample_again() {
     let folder = folder(&[]);
     let (journal, labels) = (path(&folder, "j.ndjson"), path(&folder, "labels.csv"));
-    quiet(&["simulate", "--hours", "10", "--output", &journal, "--labels", &labels]);
+    let said = quiet(&["simulate", "--hours", "10", "--output", &journal, "--labels", &labels]);
+    let about = "6,007 connections in 10h from 2026-05-04 08:00:00Z, 1.56 MB";
+    assert_eq!(said, format!("{journal}: {about}\n{labels}: 371 labels\n"));
     let mut sample = String::new();
     let file = fs::File::open(SAMPLE).unwrap();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(file), &mut sample).unwrap();
@@ -184,12 +187,11 @@ fn import_counts_what_it_read_and_shows_the_first_rejections() {
     let (file, cache) = (path(&folder, "j"), path(&folder, "cache.sqlite"));
     let output = run(&["import", "--cache", &cache, &file]);
     assert!(output.status.success());
-    assert_eq!(
-        stdout(&output),
-        format!(
-            "{file}: journal NDJSON: 3 connections read, 3 new, 0 duplicate; 12 lines rejected\n"
-        )
+    let report = stdout(&output);
+    let counted = format!(
+        "{file}: journal NDJSON: 3 connections read, 3 new, 0 duplicate; 12 lines rejected ("
     );
+    assert!(report.starts_with(&counted) && report.contains("1.00 kB in "), "{report}");
     let complaints = stderr(&output);
     let first = format!("{file}:4: destinationport '70000' is not a whole number from 0 to 65535");
     assert_eq!(complaints.lines().next(), Some(&*first));
@@ -201,8 +203,13 @@ fn import_counts_what_it_read_and_shows_the_first_rejections() {
     let again = stdout(&run(&["import", "--cache", &cache, &file]));
     assert!(again.contains("3 connections read, 0 new, 3 duplicate"), "{again}");
     let status = quiet(&["status", "--cache", &cache]);
-    assert!(status.contains("held       3 connections"), "{status}");
-    assert!(status.contains("9 connections, of which 6 duplicate; 36 lines rejected"), "{status}");
+    for said in [
+        " kB\ngroups     1\nheld       3 connections\nfrom       1970-01-01 00:16:40Z\n",
+        "9 connections, of which 6 duplicate; 36 lines rejected",
+        " ago\n",
+    ] {
+        assert!(status.contains(said), "{status}");
+    }
 }
 
 #[test]
@@ -258,13 +265,11 @@ fn an_empty_window_says_what_the_cache_holds() {
     let output = run(&["query", "--cache", &cache, "--list", sql]);
     assert!(output.status.success());
     let hint = stderr(&output);
-    assert!(hint.contains("1970-01-01T00:16:40Z") && hint.contains("--now latest"), "{hint}");
-    for now in ["latest", "1120", "1970-01-01T00:18:40Z"] {
+    assert!(hint.contains("1970-01-01 00:16:40Z") && hint.contains("--now latest"), "{hint}");
+    for now in ["latest", "1120", "1970-01-01T00:18:40Z", "1970-01-01 00:18:40Z"] {
         let rows = quiet(&["query", "--cache", &cache, "--now", now, "--list", sql]);
         assert_eq!(rows, "tuple\n192.0.2.1::443\n", "{now}");
     }
-    let error = failure(&["query", "--cache", &cache, "--now", "soon", sql]);
-    assert!(error.contains("'soon' is not a time"), "{error}");
 }
 
 #[test]
@@ -277,21 +282,63 @@ fn bad_statements_and_caches_are_one_clear_sentence() {
         ("SELEC 1", "near \"SELEC\": syntax error"),
         ("SELECT * FROM beacon_candidates WHERE hours = 'x'", "hours = 'x' is not possible"),
         (" ", "there is no statement"),
+        ("-- a comment", "there is no statement"),
     ] {
         let error = failure(&["query", "--journal", &journal, sql]);
         assert!(error.contains(said) && error.lines().count() == 1, "{error}");
     }
     let error = failure(&["query", "--cache", &path(&folder, "none"), ALL]);
     assert!(error.contains("there is no cache at"), "{error}");
+    for (verb, sql) in [("query", Some(ALL)), ("status", None)] {
+        let folder = folder.path().to_str().unwrap();
+        let arguments: Vec<_> = [verb, "--cache", folder].into_iter().chain(sql).collect();
+        let error = failure(&arguments);
+        assert!(
+            error.ends_with(&format!("cannot open the cache {folder}: it is a folder\n")),
+            "{error}"
+        );
+    }
+    let error = failure(&["import", "--cache", &path(&folder, "j/cache"), &journal]);
+    assert!(error.contains(&format!("{journal} is no folder")), "{error}");
     let error = failure(&["query", "--cache", &journal, ALL]);
     assert!(error.contains("is no cache of beacon_candidates"), "{error}");
     let error = failure(&["import", "--cache", &journal, &journal]);
     assert!(error.contains("is no cache of beacon_candidates"), "{error}");
     assert_eq!(fs::read(Path::new(&journal)).unwrap(), JOURNAL);
-    assert_eq!(
-        run(&["query", "--cache", "a", "--journal", "b", "SELECT 1"]).status.code(),
-        Some(2)
-    );
+}
+
+#[test]
+fn arguments_that_cannot_be_understood_are_status_2() {
+    let folder = folder(&[("j", JOURNAL)]);
+    let journal = path(&folder, "j");
+    for (arguments, said) in [
+        (&["query", "--cache", "a", "--journal", "b", "SELECT 1"][..], "cannot be used with"),
+        (
+            &["query", "--journal", &journal, "--josn", "SELECT 1"],
+            "similar argument exists: '--json'",
+        ),
+        (&["query", "--journal", &journal, "--now", "soon", "SELECT 1"], "'soon' is not a time"),
+        (&["query", "j", "SELECT 1"], "'j' stands before the statement"),
+        (&["query", "--journal", "-"], "give the statement as an argument"),
+        (&["report", "--journal", &journal, "--html", "-", "--hours", "x"], "'x' for '--hours"),
+        (&["report", "--journal", &journal, "--html", "-", "--hours", "-1"], "'-1' for '--hours"),
+        (&["simulate", "--start", "soon"], "'soon' is not a time"),
+        (&["simulate", "--hours", "9999999"], "a year is the longest"),
+        (&["--socket", "/nowhere", "query", "SELECT 1"], "give no command"),
+        (&["--verbose"], "say what to do"),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(stderr(&output).contains(said), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn a_statement_may_begin_with_a_comment() {
+    let folder = folder(&[("j", JOURNAL)]);
+    let sql = "-- which?\nSELECT tuple FROM beacon_candidates";
+    let rows = quiet(&["query", "--list", "--journal", &path(&folder, "j"), sql]);
+    assert_eq!(rows, "tuple\n192.0.2.1::443\n");
 }
 
 #[test]
@@ -347,11 +394,13 @@ fn a_journal_cannot_steer_the_terminal_nor_fill_it() {
         format!("{{\"time\":\"{time}\",\"destination\":\"192.0.2.1\",\"destinationport\":1}}\n")
     };
     let journal = line("\\u001b[2J\\u202e") + &line(&"9".repeat(100_000));
-    let folder = folder(&[("j", journal.as_bytes())]);
+    let folder = folder(&[("j", journal.as_bytes()), ("\u{1b}[2J", &[0xff; 64])]);
     let cache = path(&folder, "cache.sqlite");
     let complaints = failure(&["import", "--cache", &cache, &path(&folder, "j")]);
     assert!(!complaints.contains(['\u{1b}', '\u{202e}']), "{complaints}");
     assert!(complaints.len() < 1000, "{}", complaints.len());
+    let error = failure(&["import", "--cache", &cache, &path(&folder, "\u{1b}[2J")]);
+    assert!(error.contains("/\u{fffd}[2J is not a journal"), "{error}");
 }
 
 #[test]
@@ -374,16 +423,15 @@ fn an_interrupted_query_leaves_no_copy_of_the_journal() {
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
-    let files = || fs::read_dir(folder.path()).unwrap().count();
-    while files() == 0 {
+    let files = || fs::read_dir(folder.path()).unwrap().flatten();
+    // The handler is set before the cache is made.
+    while !files().any(|file| file.path().join("cache.sqlite").exists()) {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
-    // The handler is set right after the folder is made.
-    std::thread::sleep(std::time::Duration::from_millis(200));
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
-    assert_eq!(files(), 0);
+    assert_eq!(files().count(), 0);
 }
 
 /// An import that is killed outright, with batches committed and others not.
@@ -426,7 +474,7 @@ fn a_killed_import_can_be_run_again() {
     for expected_new in [lines as u64 - committed, 0] {
         let report = quiet(&["import", "--cache", &cache, &file]);
         assert!(
-            report.contains(&format!("{lines} connections read, {expected_new} new")),
+            report.contains(&format!("700,000 connections read, {} new", HumanCount(expected_new))),
             "{report}"
         );
     }

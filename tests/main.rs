@@ -10,6 +10,8 @@ mod documentation;
 mod documents;
 mod evtx_file;
 #[cfg(unix)]
+mod help;
+#[cfg(unix)]
 mod live_collection;
 mod oracle;
 #[cfg(unix)]
@@ -29,3 +31,5 @@ mod statements;
 mod support;
 mod suppression;
 mod table;
+#[cfg(unix)]
+mod terminal;

@@ -180,7 +180,7 @@ fn the_summary_counts_groups_and_rules_are_named() {
     assert_eq!(page.texts_in("dd.big"), counts);
     let text = page.text();
     assert!(text.contains("11 more are not shown"), "{text}");
-    assert!(text.contains("2026-05-03T17:59:52Z to 2026-05-04T17:59:52Z (24 h)"), "{text}");
+    assert!(text.contains("2026-05-03 17:59:52Z to 2026-05-04 17:59:52Z (24 h)"), "{text}");
     let rules: Vec<_> =
         suppressed.iter().map(|row| row["suppressed_by"].as_str().unwrap()).collect();
     assert_eq!(page.texts_in("span.rule"), rules);
@@ -322,7 +322,7 @@ fn many_connections_are_drawn_as_they_are() {
     let captions = page.texts_in("figcaption");
     for (caption, expected) in [
         (0, "Check-ins 9,000 check-ins; a bar is 10m, the highest 134; dashed:"),
-        (1, "Intervals 8,999 intervals between check-ins, in bins of 0.3s; the period of 4.5s"),
+        (1, "Intervals 8,999 intervals between check-ins, in bins of 0.28s; the period of 4.5s"),
     ] {
         assert!(captions[caption].starts_with(expected), "{captions:?}");
     }
@@ -354,8 +354,8 @@ fn an_empty_window_says_so() {
     assert!(stderr(&output).contains("--now latest"), "{}", stderr(&output));
     let page = Page::of(&stdout(&output));
     page.must_be_inert();
-    let expected = "The window holds no connection; the cache holds 3 from 1970-01-01T00:16:40Z to \
-                    1970-01-01T00:18:40Z. --now latest ends the window there.";
+    let expected = "The window holds no connection; the cache holds 3 from 1970-01-01 00:16:40Z to \
+                    1970-01-01 00:18:40Z. --now latest ends the window there.";
     assert!(page.text().contains(expected), "{}", page.text());
     let page = quiet(&["report", "--cache", &cache, "--now", "latest", "--html", "-"]);
     assert_eq!(Page::of(&page).number_of("article"), 1);
@@ -390,7 +390,7 @@ fn a_file_is_replaced_whole_and_is_its_owners_only() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "something was left behind");
 
     for (html, said) in [
-        (at("none/new.html"), "No such file or directory"),
+        (at("none/new.html"), "there is no such folder"),
         (at("."), "is no regular file"),
         ("/dev/null".to_owned(), "is no regular file"),
     ] {
@@ -408,13 +408,9 @@ fn a_file_is_replaced_whole_and_is_its_owners_only() {
 }
 
 #[test]
-fn bad_arguments_are_one_clear_sentence() {
+fn bad_arguments_are_refused() {
     let folder = folder(&[("j", JOURNAL)]);
     let journal = path(&folder, "j");
-    for (hours, said) in [("x", "hours = 'x' is not possible"), ("-1", "hours = '-1'")] {
-        let error = failure(&["report", "--journal", &journal, "--html", "-", "--hours", hours]);
-        assert!(error.contains(said) && error.lines().count() == 1, "{error}");
-    }
     for arguments in [
         &["report", "--journal", &journal][..],
         &["report", "--journal", &journal, "--html", "-", "--limit", "0"],

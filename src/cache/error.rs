@@ -1,8 +1,10 @@
 //! What can go wrong with a cache, each as a sentence that names the file.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::block::DecodeError;
+use crate::words;
 
 /// A cache could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]
@@ -76,10 +78,11 @@ pub enum CacheError {
     Sqlite(#[from] rusqlite::Error),
     /// Reading took longer than it may.
     #[error(
-        "the query took longer than its {0} ms: ask for fewer hours or narrow it by pathname or \
-         destination, or raise query_budget_ms"
+        "the query took longer than its {}: ask for fewer hours or narrow it by pathname or \
+         destination, or raise query_budget_ms",
+        words::duration(.0.as_secs_f64())
     )]
-    OutOfTime(u128),
+    OutOfTime(Duration),
     /// A block does not decode.
     #[error("the cache is damaged: {0}")]
     Block(#[from] DecodeError),

@@ -1,5 +1,6 @@
 //! Where the cache lies by default, and who may open it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::CacheError;
@@ -35,8 +36,11 @@ fn is_root() -> bool {
     false
 }
 
-/// Who may open `path`, for an error message; '' if that cannot be told.
-pub(super) fn who_may_open(path: &Path) -> String {
+/// Who may open `path`, for an error message; '' if that cannot be told, or is not the problem.
+fn who_may_open(path: &Path, error: &io::Error) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
     let Some(owned) = path.ancestors().find(|part| part.exists()) else {
         return String::new();
     };
@@ -66,9 +70,10 @@ fn owner_and_mode(_path: &Path) -> Option<(u32, u32)> {
     None
 }
 
-/// The error of a cache that may not be opened, with who may.
-pub(super) fn refused(path: &Path, reason: impl ToString) -> CacheError {
-    CacheError::Open { path: path.to_owned(), reason: reason.to_string(), who: who_may_open(path) }
+/// The error of a cache that cannot be opened, with who may.
+pub(super) fn refused(path: &Path, error: io::Error) -> CacheError {
+    let who = who_may_open(path, &error);
+    CacheError::Open { path: path.to_owned(), reason: error.to_string(), who }
 }
 
 /// A file beside `path`, of its name and `suffix`.
@@ -79,10 +84,13 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Creates the folder of `path`, for its owner only, if it is not there.
-pub(super) fn create_folder(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
         return Ok(());
     };
+    if folder.exists() && !folder.is_dir() {
+        return Err(io::Error::other(format!("{} is no folder", folder.display())));
+    }
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -91,7 +99,7 @@ pub(super) fn create_folder(path: &Path) -> std::io::Result<()> {
 }
 
 /// Opens `path` for writing, creating it for its owner only.
-pub(super) fn open_private(path: &Path) -> std::io::Result<std::fs::File> {
+pub(super) fn open_private(path: &Path) -> io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]

@@ -25,11 +25,8 @@ impl WriterLock {
         let lock_path = path_of(path);
         let was_there = lock_path.exists();
         let io_error = |source| CacheError::Io { path: lock_path.clone(), source };
-        let mut file = location::open_private(&lock_path).map_err(|error| CacheError::Open {
-            path: path.to_owned(),
-            reason: error.to_string(),
-            who: location::who_may_open(&lock_path),
-        })?;
+        let mut file =
+            location::open_private(&lock_path).map_err(|error| location::refused(path, error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -131,7 +131,7 @@ impl Reader {
     pub(super) fn check_deadline(&self) -> Result<(), CacheError> {
         match self.deadline {
             Some((deadline, budget)) if Instant::now() > deadline => {
-                Err(CacheError::OutOfTime(budget.as_millis()))
+                Err(CacheError::OutOfTime(budget))
             }
             _ => Ok(()),
         }

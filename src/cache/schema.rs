@@ -138,7 +138,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
     }
     let file = std::fs::File::open(path).map_err(|error| location::refused(path, error))?;
     if file.metadata().is_ok_and(|file| file.is_dir()) {
-        return Err(location::refused(path, "it is a folder"));
+        return Err(location::refused(path, std::io::Error::other("it is a folder")));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let had_writer = lock::path_of(path).exists();

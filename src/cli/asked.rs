@@ -7,14 +7,19 @@ use anyhow::{Context, Result};
 use beacon_candidates::cache::{Reader, Retention, Writer};
 use beacon_candidates::journal::parse_time;
 use beacon_candidates::table::Tables;
+use beacon_candidates::words;
 use clap::Args;
-use jiff::Timestamp;
+use indicatif::HumanCount;
+
 use tempfile::TempDir;
 
 use super::import;
-use super::output::complain;
+use super::interrupt::on_interrupt;
+use super::progress::Progress;
+use super::say::warn;
 
 #[derive(Args)]
+#[command(next_help_heading = "What to ask")]
 pub struct AskedArguments {
     /// The cache to ask [default: the system's for root, else the user's own]
     #[arg(long, value_name = "PATH", conflicts_with = "journal")]
@@ -25,12 +30,30 @@ pub struct AskedArguments {
     pub journal: Vec<PathBuf>,
 
     /// When the window ends: unix seconds, RFC 3339, or `latest` for the last connection
-    #[arg(long, value_name = "TIME")]
-    now: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = Now::parse)]
+    now: Option<Now>,
 
     /// Suppression rules besides the built-in ones
     #[arg(long, value_name = "FILE")]
     suppressions: Option<PathBuf>,
+}
+
+/// When the window ends.
+#[derive(Clone, Copy)]
+enum Now {
+    /// With the last connection.
+    Latest,
+    /// At this time, unix milliseconds.
+    At(i64),
+}
+
+impl Now {
+    fn parse(text: &str) -> Result<Now, String> {
+        match text {
+            "latest" => Ok(Now::Latest),
+            time => parse_time(time).map(Now::At).map_err(|error| format!("{error}, or `latest`")),
+        }
+    }
 }
 
 /// The tables over what is asked.
@@ -65,11 +88,11 @@ impl AskedArguments {
             (super::cache_path(self.cache)?, None, None)
         } else {
             let folder = tempfile::tempdir().context("cannot make a temporary cache")?;
-            #[cfg(unix)]
-            remove_when_interrupted(folder.path())?;
+            let progress = Progress::new();
+            remove_when_interrupted(folder.path(), &progress)?;
             let cache = folder.path().join("cache.sqlite");
-            fill_temporary(&cache, &self.journal, verbose)?;
-            (cache, Some(folder), Some("latest"))
+            fill_temporary(&cache, &self.journal, verbose, &progress)?;
+            (cache, Some(folder), Some(Now::Latest))
         };
         let source = match &*self.journal {
             [] => cache.display().to_string(),
@@ -78,7 +101,7 @@ impl AskedArguments {
                 names.join(", ")
             }
         };
-        let now_ms = now_ms(self.now.as_deref().or(default_now), &cache)?;
+        let now_ms = now_ms(self.now.or(default_now), &cache)?;
         let rules = super::suppression_rules(self.suppressions.as_deref())?;
         let tables = Arc::new(Tables::new(cache.clone()).with_rules(rules));
         Ok(Asked { tables, now_ms, source, cache, _folder: folder })
@@ -92,53 +115,50 @@ impl Asked {
             return Ok(());
         }
         let totals = Reader::open(&self.cache)?.totals()?;
-        let time = |ms: Option<i64>| Timestamp::from_millisecond(ms?).ok();
-        if let (Some(first), Some(last)) = (time(totals.first_ms), time(totals.last_ms)) {
-            complain(format_args!(
-                "The window of this query holds no connection; the cache holds {} from {first} \
-                 to {last}. --now latest ends the window there.",
-                totals.connections,
+        if let (Some(first), Some(last)) = (totals.first_ms, totals.last_ms) {
+            warn(format_args!(
+                "The window of this query holds no connection; the cache holds {} from {} to {}. \
+                 --now latest ends the window there.",
+                HumanCount(totals.connections),
+                words::time(first),
+                words::time(last),
             ));
         }
         Ok(())
     }
 }
 
-/// A signal ends the process without dropping anything, and what is in the folder came from a
-/// journal.
-#[cfg(unix)]
-fn remove_when_interrupted(folder: &Path) -> Result<()> {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-
-    let folder = folder.to_owned();
-    let mut signals =
-        signal_hook::iterator::Signals::new([SIGINT, SIGTERM]).context("cannot handle signals")?;
-    std::thread::spawn(move || {
-        if let Some(signal) = signals.forever().next() {
-            let _ = std::fs::remove_dir_all(folder);
-            std::process::exit(128 + signal); // as shells count it
-        }
-    });
-    Ok(())
+/// What is in the folder came from a journal, and nobody else would remove it.
+fn remove_when_interrupted(folder: &Path, progress: &Progress) -> Result<()> {
+    let (folder, progress) = (folder.to_owned(), progress.clone());
+    on_interrupt(move || {
+        progress.end_for_good();
+        let _ = std::fs::remove_dir_all(folder);
+    })
 }
 
-fn fill_temporary(path: &Path, files: &[PathBuf], verbose: bool) -> Result<()> {
+fn fill_temporary(
+    path: &Path,
+    files: &[PathBuf],
+    verbose: bool,
+    progress: &Progress,
+) -> Result<()> {
     let mut writer = Writer::temporary(path, Retention::default())?;
     for file in files {
-        let report = import::import_file(&mut writer, file, None, verbose)?;
+        let report = import::import_file(&mut writer, file, None, verbose, progress)?;
         log::info!("{report}");
         if report.was_cut() {
-            complain(&report);
+            warn(&report);
         }
     }
     Ok(())
 }
 
 /// Unix milliseconds of the `now` that was asked for.
-fn now_ms(now: Option<&str>, cache: &Path) -> Result<i64> {
+fn now_ms(now: Option<Now>, cache: &Path) -> Result<i64> {
     match now {
         None => Ok(super::now_ms()),
-        Some("latest") => Ok(Reader::open(cache)?.last_ms()?.unwrap_or_else(super::now_ms)),
-        Some(text) => parse_time(text).context("--now (or give `latest`)"),
+        Some(Now::Latest) => Ok(Reader::open(cache)?.last_ms()?.unwrap_or_else(super::now_ms)),
+        Some(Now::At(ms)) => Ok(ms),
     }
 }

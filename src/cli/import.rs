@@ -1,23 +1,28 @@
 //! `import`: journal files into a cache.
 
 use std::fmt;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use beacon_candidates::cache::{CacheError, Pass, PassCounts, PassOutcome, Retention, Writer};
 use beacon_candidates::journal::Rejection;
 use beacon_candidates::journal::reader::{self, Family, ReadError, Source, Summary};
+use beacon_candidates::words;
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::HumanCount;
 
-use super::output::{complain, say};
+use super::help;
+use super::interrupt::on_interrupt;
+use super::progress::Progress;
+use super::say::{complain, say, warn};
 
 /// So many rejected lines are shown without --verbose.
 const SHOWN_REJECTIONS: u64 = 10;
 
 #[derive(Args)]
+#[command(after_help = help::closing(EXAMPLES, "a file cannot be read, or none has a connection"))]
 pub struct Import {
     /// Journal files, .gz and .zst too; - for standard input
     #[arg(required = true, value_name = "FILE")]
@@ -31,6 +36,11 @@ pub struct Import {
     #[arg(long, value_name = "PATH")]
     cache: Option<PathBuf>,
 }
+
+const EXAMPLES: &str = "  \
+  beacon_candidates import --cache hunt.sqlite *.evtx osqueryd.results.log
+  beacon_candidates import --cache hunt.sqlite --format zeek conn.*.log.gz
+  gzip -dc conn.log.gz | beacon_candidates import --cache hunt.sqlite -";
 
 #[derive(Clone, Copy, ValueEnum)]
 enum FormatName {
@@ -62,10 +72,12 @@ impl Import {
     pub fn run(self, verbose: bool) -> Result<ExitCode> {
         let path = super::cache_path(self.cache)?;
         let mut writer = Writer::open(&path, "an import", Retention::default())?;
+        let progress = Progress::new();
+        clear_when_interrupted(&progress)?;
         let (mut has_failed, mut has_read) = (false, false);
         for file in &self.files {
             let (next, outcome) =
-                import_or_begin_anew(writer, file, self.format.family(), verbose)?;
+                import_or_begin_anew(writer, file, self.format.family(), verbose, &progress)?;
             writer = next;
             match outcome {
                 Ok(report) => {
@@ -74,12 +86,20 @@ impl Import {
                 }
                 Err(error) => {
                     has_failed = true;
-                    complain(format_args!("beacon_candidates: {error}"));
+                    complain(error);
                 }
             }
         }
         Ok(if has_read && !has_failed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
+}
+
+fn clear_when_interrupted(progress: &Progress) -> Result<()> {
+    let progress = progress.clone();
+    on_interrupt(move || {
+        progress.end_for_good();
+        complain("interrupted; to go on, import the same files again: nothing is counted twice");
+    })
 }
 
 /// Imports a file; if the cache turns out to be damaged, once more into a new one. An error of
@@ -89,12 +109,13 @@ fn import_or_begin_anew(
     file: &Path,
     family: Option<Family>,
     verbose: bool,
+    progress: &Progress,
 ) -> Result<(Writer, Result<Report, ReadError<CacheError>>)> {
-    let outcome = import_file(&mut writer, file, family, verbose);
+    let outcome = import_file(&mut writer, file, family, verbose, progress);
     match outcome {
         Err(ReadError::Sink(error)) if error.is_damage() && file.as_os_str() != "-" => {
             let mut writer = writer.replace_damaged(&error)?;
-            match import_file(&mut writer, file, family, verbose) {
+            match import_file(&mut writer, file, family, verbose, progress) {
                 Err(ReadError::Sink(error)) => Err(error.into()),
                 outcome => Ok((writer, outcome)),
             }
@@ -110,26 +131,27 @@ pub fn import_file(
     file: &Path,
     family: Option<Family>,
     verbose: bool,
+    progress: &Progress,
 ) -> Result<Report, ReadError<CacheError>> {
     let name = if file.as_os_str() == "-" {
         "standard input".to_owned()
     } else {
         file.display().to_string()
     };
-    let progress = progress_bar(file);
-    let watch = |raw: Box<dyn Read>| -> Box<dyn Read> { Box::new(progress.wrap_read(raw)) };
-    let source =
-        Source::open(file, watch).map_err(|source| ReadError::Io { name: name.clone(), source })?;
+    let begun = Instant::now();
+    progress.begin(file);
     let (mut rejected, mut last_error) = (0, String::new());
     let mut pass = Pass::new(writer, |rejection: Rejection| {
         rejected += 1;
         last_error = format!("{name}:{}: {}", rejection.line, rejection.reason);
         if verbose || rejected <= SHOWN_REJECTIONS {
-            progress.suspend(|| complain(&last_error));
+            progress.suspend(|| warn(&last_error));
         }
     });
-    let summary = reader::read(source, family, &mut pass);
-    progress.finish_and_clear();
+    let summary = Source::open(file, |raw| progress.watch(raw))
+        .map_err(|source| ReadError::Io { name: name.clone(), source })
+        .and_then(|source| reader::read(source, family, &mut pass));
+    let bytes = progress.end();
     let summary = match summary {
         Ok(summary) => summary,
         Err(error @ ReadError::Sink(_)) => return Err(error),
@@ -139,12 +161,12 @@ pub fn import_file(
         }
     };
     if rejected > SHOWN_REJECTIONS && !verbose {
-        let more = rejected - SHOWN_REJECTIONS;
-        complain(format_args!("{name}: {more} more lines rejected; --verbose shows them all"));
+        let more = words::count(rejected - SHOWN_REJECTIONS, "more line");
+        warn(format_args!("{name}: {more} rejected; --verbose shows them all"));
     }
     if let Some(reason) = &summary.truncated {
         last_error = format!("{name}: ends early ({reason}); what came before is kept");
-        complain(&last_error);
+        warn(&last_error);
     }
     let outcome = PassOutcome {
         source: summary.format.source_name(),
@@ -155,24 +177,7 @@ pub fn import_file(
         cursor_s: None,
     };
     let counts = writer.end_pass(&outcome).map_err(ReadError::Sink)?;
-    Ok(Report { name, summary, counts })
-}
-
-/// Shows nothing where standard error is no terminal.
-fn progress_bar(file: &Path) -> ProgressBar {
-    let length = file.metadata().ok().filter(|file| file.is_file()).map(|file| file.len());
-    let (bar, template) = match length {
-        Some(length) => (
-            ProgressBar::new(length),
-            "{wide_msg} {bytes} of {total_bytes} [{bar:24}] {bytes_per_sec}, {eta} left",
-        ),
-        None => (ProgressBar::new_spinner(), "{spinner} {wide_msg} {bytes} {bytes_per_sec}"),
-    };
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style);
-    }
-    bar.set_message(file.display().to_string());
-    bar
+    Ok(Report { name, summary, counts, bytes, time: begun.elapsed() })
 }
 
 /// What became of a file.
@@ -180,12 +185,25 @@ pub struct Report {
     name: String,
     summary: Summary,
     counts: PassCounts,
+    bytes: u64,
+    time: Duration,
 }
 
 impl Report {
     /// Whether connections had to go to keep the cache within its size.
     pub fn was_cut(&self) -> bool {
         self.counts.removed > 0
+    }
+
+    /// The rate only of what took long enough to have one.
+    fn fmt_speed(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.time.as_secs_f64();
+        write!(f, " ({} in {}", words::bytes(self.bytes), words::duration(seconds))?;
+        if seconds >= 1.0 {
+            let rate = self.summary.delivered.connections as f64 / seconds;
+            write!(f, ", {} connections/s", HumanCount(rate.round() as u64))?;
+        }
+        write!(f, ")")
     }
 
     fn has_read_something(&self) -> bool {
@@ -195,22 +213,23 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { name, summary, counts } = self;
+        let Report { name, summary, counts, .. } = self;
         write!(
             f,
-            "{name}: {}: {} connections read, {} new, {} duplicate; {} lines rejected",
+            "{name}: {}: {} read, {} new, {} duplicate; {} rejected",
             summary.format,
-            summary.delivered.connections,
-            counts.added,
-            counts.duplicates,
-            summary.delivered.rejected
+            words::count(summary.delivered.connections, "connection"),
+            HumanCount(counts.added),
+            HumanCount(counts.duplicates),
+            words::count(summary.delivered.rejected, "line"),
         )?;
         for (reason, count) in &summary.delivered.skipped {
-            write!(f, "; {count} skipped: {reason}")?;
+            write!(f, "; {} skipped: {reason}", HumanCount(*count))?;
         }
         if counts.removed > 0 {
-            write!(f, "; {} oldest removed to keep the cache within its size", counts.removed)?;
+            let removed = HumanCount(counts.removed);
+            write!(f, "; {removed} oldest removed to keep the cache within its size")?;
         }
-        Ok(())
+        self.fmt_speed(f)
     }
 }

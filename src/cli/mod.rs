@@ -3,18 +3,24 @@
 mod asked;
 mod assets;
 mod extension;
+mod help;
 mod import;
+mod interrupt;
 mod output;
+mod progress;
 mod query;
 mod reference;
 mod report;
+mod say;
 mod simulate;
 mod status;
+mod text_table;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use beacon_candidates::cache;
 use beacon_candidates::suppression::Rules;
 use clap::{Parser, Subcommand};
@@ -26,11 +32,11 @@ use clap::{Parser, Subcommand};
     version,
     arg_required_else_help = true,
     override_usage = USAGE,
-    after_help = EXAMPLES
+    after_help = help::closing(EXAMPLES, "something failed")
 )]
 pub struct Arguments {
     /// Say more on standard error: every rejected line, and what is being done
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, display_order = 100)]
     pub verbose: bool,
 
     #[command(subcommand)]
@@ -46,15 +52,12 @@ const COMMAND: &str = "beacon_candidates";
 const USAGE: &str = "beacon_candidates [-v] <COMMAND>
        beacon_candidates --socket <PATH> [OPTIONS]";
 
-const EXAMPLES: &str = "\
-Examples:
+const EXAMPLES: &str = "  \
   beacon_candidates query --journal conn.log.gz \"SELECT * FROM beacon_candidates\"
   beacon_candidates report --journal conn.log.gz --html report.html
   beacon_candidates import --cache hunt.sqlite *.evtx
   beacon_candidates query --cache hunt.sqlite --now latest --json \\
-      \"SELECT pathname, tuple, average_interval FROM beacon_candidates WHERE hours = 72\"
-
-Exit status: 0 if all went well, 1 if not, 2 for arguments that cannot be understood.";
+      \"SELECT pathname, tuple, period FROM beacon_candidates WHERE hours = 72\"";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -77,6 +80,11 @@ enum Verb {
 }
 
 impl Arguments {
+    /// The arguments of this process, which ends if they cannot be understood.
+    pub fn of_process() -> Arguments {
+        Arguments::parse_from(std::env::args_os().map(without_leading_comment))
+    }
+
     /// What to log by default: an extension tells of every change of its state.
     pub fn log_level(&self) -> &'static str {
         match (self.verbose, &self.extension.socket) {
@@ -89,7 +97,7 @@ impl Arguments {
     /// Runs the verb.
     pub fn run(self) -> Result<ExitCode> {
         match (self.verb, self.extension.socket.clone()) {
-            (Some(_), Some(_)) => bail!("--socket runs an extension of osquery: give no command"),
+            (Some(_), Some(_)) => misuse("--socket runs an extension of osquery: give no command"),
             (Some(Verb::Query(query)), None) => query.run(self.verbose),
             (Some(Verb::Report(report)), None) => report.run(self.verbose),
             (Some(Verb::Import(import)), None) => import.run(self.verbose),
@@ -98,14 +106,37 @@ impl Arguments {
             (Some(Verb::Assets(assets)), None) => assets.run(),
             (Some(Verb::Reference(reference)), None) => reference.run(),
             (None, Some(socket)) => self.extension.run(socket),
-            (None, None) => bail!("say what to do: see --help"),
+            (None, None) => misuse("say what to do: see --help"),
         }
     }
 }
 
-/// Tells of an error on standard error.
-pub fn complain(error: &anyhow::Error) {
-    output::complain(format_args!("beacon_candidates: {}", sentence(error)));
+/// A statement that begins with a comment is no option: none has a space after its dashes. To SQL
+/// a space before them is nothing.
+fn without_leading_comment(argument: OsString) -> OsString {
+    let after_dashes =
+        argument.as_encoded_bytes().strip_prefix(b"--").and_then(|rest| rest.first());
+    if after_dashes.is_some_and(u8::is_ascii_whitespace) {
+        let mut statement = OsString::from(" ");
+        statement.push(argument);
+        return statement;
+    }
+    argument
+}
+
+/// Arguments of which each is understood, but not all of them together.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(String);
+
+fn misuse<T>(sentence: impl Into<String>) -> Result<T> {
+    Err(Misuse(sentence.into()).into())
+}
+
+/// Tells of an error on standard error, and says with what status to end.
+pub fn fail(error: &anyhow::Error) -> ExitCode {
+    say::complain(sentence(error));
+    if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// An error and its causes in one line, each cause once.
@@ -132,6 +163,12 @@ fn suppression_rules(file: Option<&Path>) -> Result<Rules> {
         Some(file) => Rules::with_file(file)?,
         None => Rules::built_in()?,
     })
+}
+
+/// For arguments: a number of hours above 0.
+fn hours(text: &str) -> Result<f64, &'static str> {
+    let hours = text.parse().ok().filter(|hours: &f64| hours.is_finite() && *hours > 0.0);
+    hours.ok_or("expected a number of hours above 0")
 }
 
 /// Unix milliseconds of now.

@@ -1,18 +1,21 @@
 //! Rows on the terminal and for programs, in the modes that osqueryi has.
 
-use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use beacon_candidates::host::embedded::real_as_text;
 use beacon_candidates::journal::printable;
 use clap::Args;
-use comfy_table::{ContentArrangement, Table, presets};
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
+
+use super::say::{self, unless_read_enough};
+use super::text_table;
 
 #[derive(Args)]
 #[group(multiple = false)]
+#[command(next_help_heading = "How to show rows")]
 pub struct ModeArguments {
     /// A table (default); on a terminal that is too narrow for it, as --line
     #[arg(long)]
@@ -32,7 +35,7 @@ pub struct ModeArguments {
 }
 
 /// How rows are written.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     Table,
     Json,
@@ -53,47 +56,41 @@ impl ModeArguments {
     }
 }
 
-impl Mode {
-    /// Writes rows to standard output.
-    pub fn print(self, names: &[String], rows: &[TextRow]) -> Result<()> {
-        if names.is_empty() {
-            return Ok(());
+/// What a statement answers, as text, NULL as '', as in osqueryi.
+pub struct Answer {
+    pub names: Vec<String>,
+    pub rows: Vec<Vec<String>>,
+    /// Of each column, whether it holds anything else than numbers.
+    pub holds_text: Vec<bool>,
+}
+
+impl Answer {
+    /// An answer without rows yet.
+    pub fn new(names: Vec<String>) -> Answer {
+        Answer { rows: Vec::new(), holds_text: vec![false; names.len()], names }
+    }
+
+    pub fn push(&mut self, row: &rusqlite::Row<'_>) -> rusqlite::Result<()> {
+        let mut texts = Vec::with_capacity(self.names.len());
+        for (index, holds_text) in self.holds_text.iter_mut().enumerate() {
+            let value = row.get_ref(index)?;
+            *holds_text |= matches!(value, ValueRef::Text(_) | ValueRef::Blob(_));
+            texts.push(text(value));
         }
-        let mut out = std::io::stdout().lock();
-        let written = match self {
-            Mode::Table => write_table(&mut out, names, rows),
-            Mode::Json => write_json(&mut out, names, rows),
-            Mode::Csv => write_csv(&mut out, names, rows),
-            Mode::Line => write_lines(&mut out, names, rows),
-            Mode::List => write_list(&mut out, names, rows),
-        };
-        unless_read_enough(written.and_then(|()| out.flush()))
+        self.rows.push(texts);
+        Ok(())
+    }
+
+    /// Replaces whatever could steer a terminal, or break a line: an expression without a name is
+    /// named as it was written.
+    fn make_printable(&mut self) {
+        for text in self.names.iter_mut().chain(self.rows.iter_mut().flatten()) {
+            *text = printable(text);
+        }
     }
 }
 
-/// Writes a line to standard output.
-pub fn say(line: impl Display) -> Result<()> {
-    unless_read_enough(writeln!(std::io::stdout(), "{line}"))
-}
-
-/// Writes a line to standard error; if that is closed, nobody wants to know.
-pub fn complain(line: impl Display) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// A reader that has seen enough (head, less) is no error.
-pub fn unless_read_enough(written: std::io::Result<()>) -> Result<()> {
-    match written {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write the output"),
-    }
-}
-
-/// A row as text, NULL as '', as in osqueryi.
-pub type TextRow = Vec<String>;
-
-/// A value of a [`TextRow`].
-pub fn text(value: ValueRef<'_>) -> String {
+fn text(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => String::new(),
         ValueRef::Integer(number) => number.to_string(),
@@ -102,39 +99,52 @@ pub fn text(value: ValueRef<'_>) -> String {
     }
 }
 
-fn write_table(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::ASCII_FULL_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Disabled);
-    if std::io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        let width = table.width().map_or(usize::MAX, usize::from);
-        if names.len() * LEAST_COLUMN_WIDTH > width {
-            return write_lines(out, names, rows);
+impl Mode {
+    /// Writes an answer to standard output.
+    pub fn print(self, mut answer: Answer) -> Result<()> {
+        if answer.names.is_empty() {
+            return Ok(());
         }
+        let mut out = std::io::stdout().lock();
+        if out.is_terminal() || !matches!(self, Mode::Json | Mode::Csv) {
+            answer.make_printable();
+        }
+        let written = match self {
+            Mode::Table => return print_table(&answer),
+            Mode::Json => write_json(&mut out, &answer),
+            Mode::Csv => write_csv(&mut out, &answer),
+            Mode::Line => write_lines(&mut out, &answer),
+            Mode::List => write_list(&mut out, &answer),
+        };
+        unless_read_enough(written.and_then(|()| out.flush()))
     }
-    table.set_header(names);
-    table.add_rows(rows.iter().map(|row| row.iter().map(|value| printable(value))));
-    writeln!(out, "{table}")
 }
 
-/// A table with narrower columns than this, borders included, cannot be read.
-const LEAST_COLUMN_WIDTH: usize = 9;
+/// As wide as it wants to be, where standard output is no terminal.
+fn print_table(answer: &Answer) -> Result<()> {
+    let terminal = terminal_size::terminal_size_of(std::io::stdout());
+    let width = terminal.map_or(usize::MAX, |(width, _)| width.0.into());
+    let mut out = say::stdout();
+    unless_read_enough(match text_table::draw(answer, width) {
+        Some(table) => out.write_all(table.as_bytes()).and_then(|()| out.flush()),
+        None => write_lines(&mut out, answer).and_then(|()| out.flush()),
+    })
+}
 
-fn write_json(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
+fn write_json(out: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
     writeln!(out, "[")?;
-    for (index, row) in rows.iter().enumerate() {
-        let members = names.iter().cloned().zip(row.iter().cloned().map(Value::String));
+    for (index, row) in answer.rows.iter().enumerate() {
+        let members = answer.names.iter().cloned().zip(row.iter().cloned().map(Value::String));
         let object = Value::Object(members.collect::<Map<_, _>>());
-        let comma = if index + 1 < rows.len() { "," } else { "" };
+        let comma = if index + 1 < answer.rows.len() { "," } else { "" };
         writeln!(out, "  {object}{comma}")?;
     }
     writeln!(out, "]")
 }
 
-fn write_csv(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
+fn write_csv(out: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    for row in std::iter::once(&names.to_vec()).chain(rows) {
+    for row in std::iter::once(&answer.names).chain(&answer.rows) {
         writer.write_record(row).map_err(|error| match error.into_kind() {
             csv::ErrorKind::Io(error) => error,
             other => std::io::Error::other(format!("{other:?}")),
@@ -143,23 +153,22 @@ fn write_csv(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::i
     writer.flush()
 }
 
-fn write_lines(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-    for (index, row) in rows.iter().enumerate() {
+fn write_lines(out: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
+    let width = answer.names.iter().map(|name| name.width()).max().unwrap_or(0);
+    for (index, row) in answer.rows.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
         }
-        for (name, value) in names.iter().zip(row) {
-            writeln!(out, "{name:>width$} = {}", printable(value))?;
+        for (name, value) in answer.names.iter().zip(row) {
+            let indent = width - name.width();
+            writeln!(out, "{:indent$}{name} = {value}", "")?;
         }
     }
     Ok(())
 }
 
-fn write_list(out: &mut impl Write, names: &[String], rows: &[TextRow]) -> std::io::Result<()> {
-    writeln!(out, "{}", names.join("|"))?;
-    for row in rows {
-        let row: Vec<_> = row.iter().map(|value| printable(value)).collect();
+fn write_list(out: &mut impl Write, answer: &Answer) -> std::io::Result<()> {
+    for row in std::iter::once(&answer.names).chain(&answer.rows) {
         writeln!(out, "{}", row.join("|"))?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! `query`: SQL over the tables, in an SQLite of our own.
 
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,35 +10,49 @@ use clap::Args;
 use rusqlite::fallible_iterator::FallibleIterator;
 
 use super::asked::AskedArguments;
-use super::output::{self, Mode, ModeArguments, TextRow};
+use super::output::{Answer, Mode, ModeArguments};
+use super::{help, misuse};
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    override_usage = USAGE,
+    after_help = help::closing(EXAMPLES, "a file cannot be read, or a statement fails")
+)]
 pub struct Query {
+    /// The statement; - or nothing for standard input. More journal files may stand before it
+    #[arg(value_name = "SQL")]
+    arguments: Vec<String>,
+
     #[command(flatten)]
     asked: AskedArguments,
 
     #[command(flatten)]
     mode: ModeArguments,
-
-    /// The statement, after any further journal files; - or nothing for standard input
-    #[arg(value_name = "[FILE]... SQL")]
-    arguments: Vec<String>,
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  beacon_candidates query \"SELECT * FROM beacon_candidates WHERE hours = 72\" --line
+const USAGE: &str = "beacon_candidates query [OPTIONS] [SQL]
+       beacon_candidates query [OPTIONS] --journal <FILE>... [SQL]";
+
+const EXAMPLES: &str = "  \
   beacon_candidates query --journal conn.*.log.gz \\
-      \"SELECT host, tuple, average_interval FROM beacon_candidates WHERE group_by = 'tuple'\"
+      \"SELECT host, tuple, period, jitter FROM beacon_candidates\"
+  beacon_candidates query --cache hunt.sqlite --now latest --json \\
+      \"SELECT * FROM beacon_candidates WHERE group_by = 'process_port'\"
   beacon_candidates query --cache hunt.sqlite --now latest --csv < hunt.sql";
+
+const NO_STATEMENT: &str = "there is no statement: give one as an argument or on standard input";
 
 impl Query {
     pub fn run(mut self, verbose: bool) -> Result<ExitCode> {
         let sql = match self.arguments.pop() {
             Some(sql) if sql != "-" => sql,
             _ if self.asked.journal.iter().any(|file| file.as_os_str() == "-") => {
-                bail!("the journal comes on standard input: give the statement as an argument");
+                return misuse(
+                    "the journal comes on standard input: give the statement as an argument",
+                );
+            }
+            None if std::io::stdin().is_terminal() => {
+                return misuse("there is no statement: give one as an argument, or - to type it");
             }
             _ => {
                 let mut sql = String::new();
@@ -47,13 +61,14 @@ impl Query {
             }
         };
         if sql.trim().is_empty() {
-            bail!("there is no statement: give one as an argument or on standard input");
+            bail!(NO_STATEMENT);
         }
         if !self.arguments.is_empty() && self.asked.journal.is_empty() {
             let extra = self.arguments.join(" ");
-            bail!(
-                "'{extra}' stands before the statement: put the statement in quotes, and journal files after --journal"
-            );
+            return misuse(format!(
+                "'{extra}' stands before the statement: put the statement in quotes, and journal \
+                 files after --journal"
+            ));
         }
         self.asked.journal.extend(self.arguments.drain(..).map(PathBuf::from));
 
@@ -67,23 +82,25 @@ impl Query {
 
 fn run_statements(connection: &rusqlite::Connection, sql: &str, mode: Mode) -> Result<()> {
     let mut batch = rusqlite::Batch::new(connection, sql);
+    let mut is_empty = true;
     while let Some(mut statement) = batch.next().map_err(plainly)? {
-        let (names, rows) = run(&mut statement).map_err(plainly)?;
-        mode.print(&names, &rows)?;
+        is_empty = false;
+        mode.print(run(&mut statement).map_err(plainly)?)?;
+    }
+    if is_empty {
+        bail!(NO_STATEMENT);
     }
     Ok(())
 }
 
-/// The names of a statement's columns, and all of its rows: an error leaves no half of an answer.
-fn run(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<(Vec<String>, Vec<TextRow>)> {
-    let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
-    let mut rows = Vec::new();
+/// All rows of a statement: an error leaves no half of an answer.
+fn run(statement: &mut rusqlite::Statement<'_>) -> rusqlite::Result<Answer> {
+    let mut answer = Answer::new(statement.column_names().map(str::to_owned).collect());
     let mut cursor = statement.query([])?;
     while let Some(row) = cursor.next()? {
-        let values = (0..names.len()).map(|index| row.get_ref(index).map(output::text));
-        rows.push(values.collect::<rusqlite::Result<_>>()?);
+        answer.push(row)?;
     }
-    Ok((names, rows))
+    Ok(answer)
 }
 
 /// The sentence in an SQLite error, without its codes and the statement.

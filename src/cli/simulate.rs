@@ -6,28 +6,35 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use beacon_candidates::journal::{FileTime, SophosPid, parse_time};
 use beacon_candidates::simulation::{
     Endpoint, Load, LoadPlan, Plan, SimulatedConnection, SimulatedProcess, Verdict,
 };
+use beacon_candidates::words;
 use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
+use super::say::say;
+use super::{help, hours, misuse};
+
 #[derive(Args)]
+#[command(after_help = help::closing(EXAMPLES, "a file cannot be written"))]
 pub struct Simulate {
     /// The same seed gives the same journal
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
     /// When it begins: unix seconds or RFC 3339
-    #[arg(long, value_name = "TIME", default_value = "2026-05-04T08:00:00Z")]
-    start: String,
+    #[arg(long, value_name = "TIME", default_value = "2026-05-04T08:00:00Z",
+          value_parser = parse_time)]
+    start: i64,
 
     /// How long it lasts
-    #[arg(long, value_name = "HOURS", default_value_t = 24.0, allow_negative_numbers = true)]
+    #[arg(long, value_name = "HOURS", default_value_t = 24.0, value_parser = hours,
+          allow_negative_numbers = true)]
     hours: f64,
 
     /// Endpoints; one is this endpoint itself, of more every third is infected
@@ -57,12 +64,17 @@ pub struct Simulate {
     labels: Option<PathBuf>,
 }
 
+const EXAMPLES: &str = "  \
+  beacon_candidates simulate --output day.ndjson.gz --labels day.labels.csv
+  beacon_candidates simulate --hosts 30 --hours 8 --output fleet.csv.zst
+  beacon_candidates simulate --connections 50000 | beacon_candidates import --cache c.sqlite -";
+
 impl Simulate {
     pub fn run(self) -> Result<ExitCode> {
-        if !(self.hours > 0.0 && self.hours <= 24.0 * 366.0) {
-            bail!("--hours {}: give a number above 0, up to a year of hours", self.hours);
+        if self.hours > 24.0 * 366.0 {
+            return misuse(format!("--hours {}: a year is the longest", self.hours));
         }
-        let start_ms = parse_time(&self.start).context("--start")?;
+        let start_ms = self.start;
         let duration_ms = (self.hours * 3_600_000.0) as i64;
         let mut out = Out::create(&self)?;
         if let Some(connections) = self.connections {
@@ -89,9 +101,36 @@ impl Simulate {
             }
         }
         out.write_labels("")?;
-        out.finish()?;
+        let written = out.finish()?;
+        self.tell(&written)?;
         Ok(ExitCode::SUCCESS)
     }
+
+    /// What is in the files; of standard output its reader knows.
+    fn tell(&self, written: &Written) -> Result<()> {
+        if let Some(journal) = &self.output {
+            let bytes = std::fs::metadata(journal).map_or(0, |file| file.len());
+            say(format_args!(
+                "{}: {} in {} from {}, {}",
+                journal.display(),
+                words::count(written.connections, "connection"),
+                words::duration(self.hours * 3600.0),
+                words::time(self.start),
+                words::bytes(bytes),
+            ))?;
+        }
+        if let (Some(labels), true) = (&self.labels, self.output.is_some()) {
+            say(format_args!("{}: {}", labels.display(), words::count(written.labels, "label")))?;
+        }
+        Ok(())
+    }
+}
+
+/// How much was written.
+#[derive(Default)]
+struct Written {
+    connections: u64,
+    labels: u64,
 }
 
 /// The journal and the labels on their way out.
@@ -101,6 +140,7 @@ struct Out {
     /// Labels of the host whose connections are being written.
     of_host: BTreeSet<(&'static str, String, u16, Verdict, &'static str)>,
     without_bytes: bool,
+    written: Written,
 }
 
 impl Out {
@@ -121,7 +161,8 @@ impl Out {
         }
         let journal = Journal::create(arguments.output.as_deref())?;
         let without_bytes = arguments.without_bytes;
-        Ok(Out { journal, labels, of_host: BTreeSet::new(), without_bytes })
+        let written = Written::default();
+        Ok(Out { journal, labels, of_host: BTreeSet::new(), without_bytes, written })
     }
 
     /// Writes a connection; false if nobody reads any more.
@@ -136,6 +177,7 @@ impl Out {
             Err(error) if is_broken_pipe(&error) => return Ok(false),
             written => written.context("cannot write the journal")?,
         }
+        self.written.connections += 1;
         if self.labels.is_some() {
             let (pathname, destination) = (process.pathname, connection.destination.clone());
             let (verdict, class) = (process.verdict, process.class);
@@ -152,16 +194,17 @@ impl Out {
             let port = port.to_string();
             let verdict = verdict.as_str();
             labels.write_record([host, pathname, &destination, &port, verdict, class])?;
+            self.written.labels += 1;
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<()> {
+    fn finish(self) -> Result<Written> {
         self.journal.finish().context("cannot write the journal")?;
         if let Some(mut labels) = self.labels {
             labels.flush().context("cannot write the labels")?;
         }
-        Ok(())
+        Ok(self.written)
     }
 }
 

@@ -7,68 +7,83 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use beacon_candidates::cache::{Reader, Source};
+use beacon_candidates::journal::printable;
+use beacon_candidates::words;
 use clap::Args;
-use indicatif::{HumanBytes, HumanCount};
-use jiff::Timestamp;
+use indicatif::HumanCount;
 
-use super::output::unless_read_enough;
+use super::help;
+use super::say::{self, unless_read_enough};
 
 #[derive(Args)]
+#[command(after_help = help::closing(EXAMPLES, "there is no cache, or it cannot be read"))]
 pub struct Status {
     /// The cache [default: the system's for root, else the user's own]
     #[arg(long, value_name = "PATH")]
     cache: Option<PathBuf>,
 }
 
+const EXAMPLES: &str = "  \
+  beacon_candidates status --cache hunt.sqlite";
+
 impl Status {
     pub fn run(self) -> Result<ExitCode> {
         let mut text = String::new();
-        self.describe(&mut text)?;
-        unless_read_enough(std::io::stdout().write_all(text.as_bytes()))?;
+        self.describe(super::now_ms(), &mut text)?;
+        unless_read_enough(say::stdout().write_all(text.as_bytes()))?;
         Ok(ExitCode::SUCCESS)
     }
 
-    fn describe(self, out: &mut String) -> Result<()> {
+    fn describe(self, now_ms: i64, out: &mut String) -> Result<()> {
         let reader = Reader::open(&super::cache_path(self.cache)?)?;
         let totals = reader.totals()?;
-        writeln!(out, "cache      {}", reader.path().display())?;
-        writeln!(out, "size       {}", HumanBytes(totals.bytes))?;
+        writeln!(out, "cache      {}", printable(&reader.path().display().to_string()))?;
+        writeln!(out, "size       {}", words::bytes(totals.bytes))?;
         writeln!(out, "groups     {}", HumanCount(totals.groups))?;
-        writeln!(out, "held       {} connections", HumanCount(totals.connections))?;
+        writeln!(out, "held       {}", words::count(totals.connections, "connection"))?;
         if let (Some(first), Some(last)) = (totals.first_ms, totals.last_ms) {
-            writeln!(out, "from       {}", time(first))?;
-            writeln!(out, "to         {}", time(last))?;
+            writeln!(out, "from       {}", words::time(first))?;
+            writeln!(out, "to         {}", time_and_age(last, now_ms))?;
         }
         for source in reader.sources()? {
-            describe_source(&source, out)?;
+            describe_source(&source, now_ms, out)?;
         }
         Ok(())
     }
 }
 
-fn describe_source(source: &Source, out: &mut String) -> std::fmt::Result {
+fn describe_source(source: &Source, now_ms: i64, out: &mut String) -> std::fmt::Result {
+    let style = match &*source.state {
+        "collecting" | "imported" => say::GOOD,
+        "failing" => say::ERROR,
+        _ => say::WARNING,
+    };
+    let (name, state) = (printable(&source.name), printable(&source.state));
     writeln!(out)?;
-    writeln!(out, "{:<10} {} at {}", source.name, source.state, time(source.last_poll_ms))?;
+    write!(out, "{name:<10} {style}{state}{style:#}")?;
+    writeln!(out, " at {}", time_and_age(source.last_poll_ms, now_ms))?;
     writeln!(
         out,
-        "           {} connections, of which {} duplicate; {} lines rejected",
-        HumanCount(source.events_total),
+        "           {}, of which {} duplicate; {} rejected",
+        words::count(source.events_total, "connection"),
         HumanCount(source.events_duplicate),
-        HumanCount(source.events_rejected),
+        words::count(source.events_rejected, "line"),
     )?;
     if let Some(last) = source.last_event_ms {
-        writeln!(out, "           latest {}", time(last))?;
+        writeln!(out, "           latest {}", time_and_age(last, now_ms))?;
     }
     if !source.last_error.is_empty() {
-        writeln!(out, "           last problem: {}", source.last_error)?;
+        writeln!(out, "           last problem: {}", printable(&source.last_error))?;
     }
     Ok(())
 }
 
-/// RFC 3339, to the second.
-fn time(ms: i64) -> String {
-    match Timestamp::from_second(ms.div_euclid(1000)) {
-        Ok(time) => time.to_string(),
-        Err(_) => format!("{ms} ms after 1970"),
+/// A moment, and how long ago that was.
+fn time_and_age(ms: i64, now_ms: i64) -> String {
+    let time = words::time(ms);
+    if ms > now_ms {
+        return time;
     }
+    let seconds = (now_ms - ms) / 1000;
+    format!("{time}, {} ago", words::duration(seconds as f64))
 }

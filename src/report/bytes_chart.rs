@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::checkins::CheckIn;
 use super::time_axis::TimeAxis;
 use super::timeline_chart::Layout;
-use super::words;
+use crate::words;
 
 /// In pixels, of one direction.
 const HEIGHT: u32 = 52;

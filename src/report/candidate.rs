@@ -8,8 +8,8 @@ use super::facts::Facts;
 use super::interval_chart::IntervalChart;
 use super::time_axis::TimeAxis;
 use super::timeline_chart::{Layout, TimelineChart};
-use super::words;
 use crate::table::{TableError, Tables};
+use crate::words;
 
 /// A candidate.
 pub(super) struct Candidate {

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::candidate::Candidate;
 use super::facts::{self, Facts};
-use super::words;
+use crate::words;
 
 /// Characters of a path or a name in a heading.
 const MOST_IN_HEADING: usize = 300;

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 
 use super::checkins::CheckIn;
 use super::facts::Facts;
-use super::words;
 use crate::beacon::periodicity::MOST_PERIODS;
+use crate::words;
 
 /// Multiples of the period that are drawn; what is longer is one bar.
 const MULTIPLES: usize = 4;

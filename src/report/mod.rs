@@ -14,7 +14,6 @@ mod page;
 mod suppressed;
 mod time_axis;
 mod timeline_chart;
-mod words;
 
 use std::collections::BTreeSet;
 

@@ -5,9 +5,10 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::Report;
 use super::candidate_section::{host, path, quoted, score, section, sentence, target};
 use super::facts::{self, Facts};
-use super::{Report, words};
+use crate::words;
 
 const STYLE: &str = include_str!("page.css");
 const POLICY: &str =

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::checkins::CheckIn;
 use super::facts::Facts;
 use super::time_axis::{Columns, TimeAxis};
-use super::words;
+use crate::words;
 
 /// So many lines to the width of the picture can be told apart on a telephone.
 const MOST_LINES: f64 = 120.0;

@@ -1,5 +1,7 @@
 //! Why a table gives no rows, as the message that becomes the SQL error.
 
+use indicatif::HumanCount;
+
 use crate::cache::CacheError;
 
 /// A query that cannot be answered.
@@ -44,8 +46,10 @@ pub enum TableError {
     },
     /// Everything was asked for, and it is more than what is returned unasked.
     #[error(
-        "include_all = 1 finds {rows} rows, more than the {limit} that are returned by default: \
-         give row_limit, or narrow the query"
+        "include_all = 1 finds {} rows, more than the {} that are returned by default: give \
+         row_limit, or narrow the query",
+        HumanCount(*rows),
+        HumanCount(*limit)
     )]
     TooManyRows {
         /// Rows found.
