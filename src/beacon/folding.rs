@@ -88,6 +88,16 @@ impl Fold {
     }
 }
 
+/// What lies within the windows, and what would by chance.
+struct Gathered {
+    judged: usize,
+    within: usize,
+    expected: f64,
+    /// The same, those of one more period counting less.
+    weighted: f64,
+    weighted_expected: f64,
+}
+
 impl Intervals {
     /// Their best fold, onto one of their quantiles; `None` if there are too few.
     pub fn best_fold(&self) -> Option<Fold> {
@@ -102,23 +112,19 @@ impl Intervals {
                 continue;
             };
             tried = guess_ms;
-            let each = windows.iter().flat_map(|(width, multiples)| {
-                multiples.iter().map(move |multiple| (*width, *multiple))
-            });
-            for (width, multiples) in each {
+            for (width, multiples) in windows {
                 // Once around the guess, and once around the middle of what that gathered.
-                let Some((first, middle_ms)) = self.fold(guess_ms, width, multiples) else {
-                    continue;
-                };
-                let second = middle_ms.filter(|middle| *middle >= self.shortest_ms);
-                let second = second.and_then(|middle| self.fold(middle, width, multiples));
-                for fold in [Some(first), second.map(|(fold, _)| fold)].into_iter().flatten() {
+                let mut take = |fold: Fold| {
                     let rank = |fold: &Fold| {
                         fold.score() * if fold.multiples > 1 { PARSIMONY } else { 1.0 }
                     };
                     if best.as_ref().is_none_or(|best| rank(&fold) > rank(best)) {
                         best = Some(fold);
                     }
+                };
+                let middle_ms = self.folds(guess_ms, *width, multiples, &mut take);
+                if let Some(middle_ms) = middle_ms.filter(|middle| *middle >= self.shortest_ms) {
+                    self.folds(middle_ms, *width, multiples, take);
                 }
             }
         }
@@ -137,8 +143,10 @@ impl Intervals {
         let mut guesses = FIRST_CANDIDATES.iter().filter_map(|number| self.candidate(*number));
         guesses.any(|guess_ms| {
             windows.iter().any(|(width, multiples)| {
-                let fold = self.fold(guess_ms, *width, multiples[0]);
-                fold.is_some_and(|(fold, _)| fold.nats > promising)
+                let mut is_promising = false;
+                let take = |fold: Fold| is_promising |= fold.nats > promising;
+                self.folds(guess_ms, *width, multiples, take);
+                is_promising
             })
         })
     }
@@ -152,9 +160,16 @@ impl Intervals {
         if self.agents > 1 { COST_OF_SEVERAL } else { COST_OF_SEARCH }
     }
 
-    /// The fold onto `period_ms` with windows of this width up to this multiple, and the median
-    /// of the intervals within the first window.
-    fn fold(&self, period_ms: f64, width: f64, multiples: i64) -> Option<(Fold, Option<f64>)> {
+    /// Hands on the folds onto `period_ms` with windows of this width up to each of these multiples,
+    /// those that there are. If there are any, gives the median of the intervals within the first
+    /// window.
+    fn folds(
+        &self,
+        period_ms: f64,
+        width: f64,
+        up_to: &[i64],
+        mut take: impl FnMut(Fold),
+    ) -> Option<f64> {
         let count = self.sorted_ms.len();
         let absent = count - self.below((MOST_PERIODS as f64 + 0.5) * period_ms);
         let forgiven = absent.min(ABSENCES.0.max((count as f64 * ABSENCES.1) as usize));
@@ -164,52 +179,61 @@ impl Intervals {
         }
         let gap_ms = self.round_out(self.gap_ms as f64, 0.5);
         let chance = Chance::of(&self.sorted_ms[..judged], gap_ms, self.agents)?;
+        let (mut middle_ms, mut is_any) = (None, false);
         let (mut within, mut expected) = (0, 0.0);
         let (mut weighted, mut weighted_expected) = (0.0, 0.0);
         let mut weight = 1.0;
-        let mut middle_ms = None;
         let mut covered_ms = self.gap_ms as f64;
-        for multiple in 1..=multiples {
+        for multiple in 1..=up_to.last().copied().unwrap_or(0) {
             let center_ms = multiple as f64 * period_ms;
             let reach_ms = (width * (multiple as f64).sqrt() * period_ms).max(self.half_step_ms());
-            let (from_ms, to_ms) = (center_ms - reach_ms, center_ms + reach_ms);
-            let from_ms = from_ms.max(covered_ms);
-            if from_ms > to_ms {
-                continue;
+            let (from_ms, to_ms) = ((center_ms - reach_ms).max(covered_ms), center_ms + reach_ms);
+            if from_ms <= to_ms {
+                // What is only known to the second spreads over a second.
+                let (first, end) = (self.below(from_ms), self.up_to(to_ms));
+                let gathered = end.saturating_sub(first);
+                let by_chance =
+                    chance.between(self.round_out(from_ms, -0.5), self.round_out(to_ms, 0.5));
+                within += gathered;
+                expected += by_chance;
+                weighted += weight * gathered as f64;
+                weighted_expected += weight * by_chance;
+                weight *= MULTIPLE_WEIGHT;
+                covered_ms = to_ms;
+                if multiple == 1 && end > first {
+                    middle_ms = Some(self.sorted_ms[(first + end) / 2] as f64);
+                }
             }
-            // What is only known to the second spreads over a second.
-            let (first, end) = (self.below(from_ms), self.up_to(to_ms));
-            let gathered = end.saturating_sub(first);
-            let by_chance =
-                chance.between(self.round_out(from_ms, -0.5), self.round_out(to_ms, 0.5));
-            within += gathered;
-            expected += by_chance;
-            weighted += weight * gathered as f64;
-            weighted_expected += weight * by_chance;
-            weight *= MULTIPLE_WEIGHT;
-            covered_ms = to_ms;
-            if multiple == 1 && end > first {
-                middle_ms = Some(self.sorted_ms[(first + end) / 2] as f64);
+            if up_to.contains(&multiple) {
+                let found = Gathered { judged, within, expected, weighted, weighted_expected };
+                let fold = self.fold(period_ms, width, multiple, &found);
+                is_any |= fold.is_some();
+                fold.into_iter().for_each(&mut take);
             }
         }
-        let within = within.min(judged) as f64;
-        let expected = expected.clamp(1e-9, 0.999);
-        let share = within / judged as f64;
+        middle_ms.filter(|_| is_any)
+    }
+
+    /// The fold that gathers so many intervals; `None` if that is no more than by chance.
+    fn fold(&self, period_ms: f64, width: f64, multiples: i64, found: &Gathered) -> Option<Fold> {
+        let judged = found.judged as f64;
+        let expected = found.expected.clamp(1e-9, 0.999);
+        let share = found.within.min(found.judged) as f64 / judged;
         if share <= expected {
             return None;
         }
-        let weighted = (weighted / judged as f64).min(1.0);
-        let weighted_expected = weighted_expected.min(0.999);
+        let weighted = (found.weighted / judged).min(1.0);
+        let weighted_expected = found.weighted_expected.min(0.999);
         let excess = ((weighted - weighted_expected) / (1.0 - weighted_expected)).max(0.0);
         let width = width.max(self.half_step_ms() / period_ms).min(1.0);
         // One interval has chosen the period, and of several agents' every one is counted again
         // in the next.
-        let trials = (judged as f64 / self.agents as f64 - 1.0).max(0.0);
+        let trials = (judged / self.agents as f64 - 1.0).max(0.0);
         let nats = trials * divergence(share, expected);
         let evidence = 1.0 - (-(nats - self.cost_of_search()).max(0.0) / EVIDENCE_SCALE).exp();
         let long = period_ms / (period_ms + HALF_PERIOD_MS);
         let regularity = excess * (1.0 - WIDTH_WEIGHT * width) * long;
-        Some((Fold { period_ms, multiples, regularity, evidence, nats }, middle_ms))
+        Some(Fold { period_ms, multiples, regularity, evidence, nats })
     }
 
     fn below(&self, ms: f64) -> usize {

@@ -15,6 +15,11 @@ impl Timeline {
         Timeline { times_ms, ..Timeline::default() }
     }
 
+    /// For so many connections.
+    pub fn with_capacity(connections: usize) -> Timeline {
+        Timeline { times_ms: Vec::with_capacity(connections), ..Timeline::default() }
+    }
+
     /// Adds connections, sorted among themselves: unix milliseconds, and for each its bytes, or none
     /// if they are not known. Of those within `sizes_within` (both ends in) the bytes sent are kept
     /// one by one.

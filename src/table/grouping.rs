@@ -14,6 +14,9 @@ use crate::beacon::Timeline;
 use crate::cache::{Group, Outline, Parts, Run, Window};
 use crate::journal::Protocol;
 
+/// So many connections space is reserved for at once.
+const MOST_RESERVED: u64 = 1 << 20;
+
 /// What is to be known of a result group's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Detail {
@@ -95,6 +98,12 @@ pub(super) fn gather(
     }
 }
 
+/// For how many connections to reserve space; a damaged cache may hold any number.
+fn capacity(members: &[Member]) -> usize {
+    let connections = members.iter().map(|member| member.outline.connections);
+    connections.fold(0, u64::saturating_add).min(MOST_RESERVED) as usize
+}
+
 /// The result group of which only times are wanted.
 fn gather_times(
     selection: &Selection<'_>,
@@ -102,6 +111,7 @@ fn gather_times(
 ) -> Result<Option<ResultGroup>, TableError> {
     let mut times_ms = Vec::new();
     if let [member] = members {
+        times_ms.reserve_exact(capacity(members));
         selection.reader.times(selection.blocks(member), selection.window, &mut times_ms)?;
         let timeline = Timeline::of_times(times_ms);
         return Ok(Some(ResultGroup { timeline, ..ResultGroup::of_summary(member) }));
@@ -125,7 +135,8 @@ fn gather_connections(
 ) -> Result<Vec<ResultGroup>, TableError> {
     // One gathering a row: many only where instances are kept apart.
     let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
-    let mut whole = Gathering::default();
+    let timeline = Timeline::with_capacity(if keeps_apart { 0 } else { capacity(members) });
+    let mut whole = Gathering { timeline, ..Gathering::default() };
     for member in members {
         let blocks = selection.blocks(member);
         selection.reader.runs(blocks, selection.window, parts, |run| {
