@@ -74,7 +74,7 @@ mod codec {
         bencher
             .counter(ItemsCount::new(CAPACITY))
             .with_inputs(Vec::new)
-            .bench_refs(|out| decode_times(black_box(&bytes), out));
+            .bench_refs(|out| decode_times(black_box(&bytes), &mut Vec::new(), out));
     }
 }
 

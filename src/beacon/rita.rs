@@ -50,9 +50,14 @@ pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Opti
     let from = times_ms.partition_point(|time| *time < span_ms.0);
     let to = times_ms.partition_point(|time| *time <= span_ms.1);
     let inside = times_ms.get(from..to).unwrap_or_default();
-    let mut seconds: Vec<i64> = inside.iter().map(|time| time.div_euclid(1000)).collect();
-    let bars = Bars::of(&seconds, span_ms);
-    seconds.dedup();
+    let bars = Bars::of(inside, span_ms);
+    let mut seconds: Vec<i64> = Vec::new();
+    let mut before = None;
+    for second in inside.iter().map(second_of) {
+        if before.replace(second) != Some(second) {
+            seconds.push(second);
+        }
+    }
     if seconds.len() < FEWEST_TIMES {
         return None;
     }
@@ -100,14 +105,17 @@ struct Bars {
 }
 
 impl Bars {
-    fn of(seconds: &[i64], (from_ms, to_ms): (i64, i64)) -> Bars {
-        let span_s = (from_ms.div_euclid(1000), to_ms.div_euclid(1000));
+    fn of(times_ms: &[i64], (from_ms, to_ms): (i64, i64)) -> Bars {
+        let span_s = (second_of(&from_ms), second_of(&to_ms));
         let width = ((span_s.1 - span_s.0) as f64 / BARS as f64).max(f64::MIN_POSITIVE);
-        let bar = |second: &i64| (((second - span_s.0) as f64 / width) as usize).min(BARS - 1);
+        let bar = |time_ms: &i64| {
+            let bar = (second_of(time_ms) - span_s.0) as f64 / width;
+            (bar as usize).min(BARS - 1)
+        };
         let mut heights = [0; BARS];
-        let mut rest = seconds;
+        let mut rest = times_ms;
         while let Some(first) = rest.first().map(bar) {
-            let same = rest.partition_point(|second| bar(second) == first);
+            let same = rest.partition_point(|time_ms| bar(time_ms) == first);
             heights[first] = same as u64;
             rest = &rest[same..];
         }
@@ -182,6 +190,10 @@ fn median(values: &mut [f64]) -> Option<f64> {
         Some(lower) if is_even => Some((lower + *middle) / 2.0),
         _ => Some(*middle),
     }
+}
+
+fn second_of(time_ms: &i64) -> i64 {
+    time_ms.div_euclid(1000)
 }
 
 fn round(score: f64) -> f64 {

@@ -54,16 +54,17 @@ pub fn encode(connections: &[Connection]) -> Vec<u8> {
     put_varint(connections.len() as u64, &mut out);
     let mut column = Vec::with_capacity(connections.len());
     // The first value apart, so that it does not widen the spread of the differences.
-    let mut put_differences = |values: &dyn Fn(&Connection) -> i64, out: &mut Vec<u8>| {
-        put_varint(zigzag(connections.first().map_or(0, values)), out);
+    let mut put_differences = |value: fn(&Connection) -> i64, code: fn(i64) -> u64| {
+        put_varint(code(connections.first().map_or(0, value)), &mut out);
         column.clear();
-        let differences = connections.windows(2).map(|pair| values(&pair[1]) - values(&pair[0]));
-        column.extend(differences.map(zigzag));
-        column::encode(&column, out);
+        let differences = connections.windows(2).map(|pair| value(&pair[1]) - value(&pair[0]));
+        column.extend(differences.map(code));
+        column::encode(&column, &mut out);
     };
-    put_differences(&|connection| connection.time_ms, &mut out);
-    put_differences(&|connection| connection.instance.into(), &mut out);
-    put_differences(&|connection| connection.domain.into(), &mut out);
+    // Sorted times do not become less.
+    put_differences(|connection| connection.time_ms, |difference| difference as u64);
+    put_differences(|connection| connection.instance.into(), zigzag);
+    put_differences(|connection| connection.domain.into(), zigzag);
     for bytes in [|c: &Connection| c.bytes_sent, |c: &Connection| c.bytes_received] {
         column.clear();
         column.extend(connections.iter().map(bytes).map(optional_to_code));
@@ -72,11 +73,17 @@ pub fn encode(connections: &[Connection]) -> Vec<u8> {
     out
 }
 
-/// Appends the times of the block's connections, sorted, to `out`. On an error `out` is as before.
-pub fn decode_times(block: &[u8], out: &mut Vec<i64>) -> Result<(), DecodeError> {
+/// Appends the times of the block's connections, sorted, to `out`. On an error `out` is as before;
+/// `scratch` is of no use before and after.
+pub fn decode_times(
+    block: &[u8],
+    scratch: &mut Vec<u64>,
+    out: &mut Vec<i64>,
+) -> Result<(), DecodeError> {
     let before = out.len();
     let mut input = block;
-    let taken = take_count(&mut input).and_then(|count| take_times(&mut input, count, out));
+    let count = take_count(&mut input);
+    let taken = count.and_then(|count| take_times(&mut input, count, scratch, out));
     taken.inspect_err(|_| out.truncate(before))
 }
 
@@ -85,12 +92,13 @@ pub fn decode_times(block: &[u8], out: &mut Vec<i64>) -> Result<(), DecodeError>
 pub fn decode(block: &[u8], parts: Parts, out: &mut DecodedBlock) -> Result<(), DecodeError> {
     let mut input = block;
     let count = take_count(&mut input)?;
-    out.times_ms.clear();
-    take_times(&mut input, count, &mut out.times_ms)?;
-    take_ids(&mut input, parts.instances, count, &mut out.instances)?;
-    take_ids(&mut input, parts.domains, count, &mut out.domains)?;
-    take_bytes(&mut input, parts.bytes, count, &mut out.bytes_sent)?;
-    take_bytes(&mut input, parts.bytes, count, &mut out.bytes_received)?;
+    let DecodedBlock { times_ms, instances, domains, bytes_sent, bytes_received, scratch } = out;
+    times_ms.clear();
+    take_times(&mut input, count, scratch, times_ms)?;
+    take_ids(&mut input, parts.instances, count, scratch, instances)?;
+    take_ids(&mut input, parts.domains, count, scratch, domains)?;
+    take_bytes(&mut input, parts.bytes, count, scratch, bytes_sent)?;
+    take_bytes(&mut input, parts.bytes, count, scratch, bytes_received)?;
     if input.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
 }
 
@@ -122,6 +130,7 @@ fn take_ids(
     input: &mut &[u8],
     is_wanted: bool,
     count: usize,
+    scratch: &mut Vec<u64>,
     out: &mut Vec<u32>,
 ) -> Result<(), DecodeError> {
     out.clear();
@@ -129,24 +138,20 @@ fn take_ids(
         take_varint(input)?;
         return column::skip(input);
     }
-    let first = unzigzag(take_varint(input)?);
+    let mut id = unzigzag(take_varint(input)?);
+    let mut is_out_of_range = u32::try_from(id).is_err();
+    out.push(id as u32);
     if input.starts_with(&ALL_ZERO) {
-        out.push(to_id(first)?);
-        return column::skip(input);
+        column::skip(input)?;
+    } else {
+        column::decode(input, count.saturating_sub(1), scratch)?;
+        out.extend(scratch.iter().map(|code| {
+            id = id.wrapping_add(unzigzag(*code));
+            is_out_of_range |= u32::try_from(id).is_err();
+            id as u32
+        }));
     }
-    let mut codes = vec![0; count.saturating_sub(1)];
-    column::decode(input, &mut codes)?;
-    let mut id = first;
-    out.extend((count > 0).then_some(to_id(id)?));
-    for code in codes {
-        id = id.checked_add(unzigzag(code)).ok_or(DecodeError::Overflow)?;
-        out.push(to_id(id)?);
-    }
-    Ok(())
-}
-
-fn to_id(value: i64) -> Result<u32, DecodeError> {
-    u32::try_from(value).map_err(|_| DecodeError::Overflow)
+    if is_out_of_range { Err(DecodeError::Overflow) } else { Ok(()) }
 }
 
 /// A column of byte counts, if it is wanted.
@@ -154,39 +159,38 @@ fn take_bytes(
     input: &mut &[u8],
     is_wanted: bool,
     count: usize,
+    scratch: &mut Vec<u64>,
     out: &mut Vec<Option<u64>>,
 ) -> Result<(), DecodeError> {
     out.clear();
     if !is_wanted || input.starts_with(&ALL_ZERO) {
         return column::skip(input);
     }
-    let mut codes = vec![0; count];
-    column::decode(input, &mut codes)?;
-    out.extend(codes.into_iter().map(code_to_optional));
+    column::decode(input, count, scratch)?;
+    out.extend(scratch.iter().map(|code| code_to_optional(*code)));
     Ok(())
 }
 
 /// Times, of which none is negative nor before the last.
-fn take_times(input: &mut &[u8], count: usize, out: &mut Vec<i64>) -> Result<(), DecodeError> {
-    let mut time_ms = unzigzag(take_varint(input)?);
-    if time_ms < 0 {
-        return Err(DecodeError::Overflow);
-    }
-    let mut codes = vec![0; count.saturating_sub(1)];
-    column::decode(input, &mut codes)?;
+fn take_times(
+    input: &mut &[u8],
+    count: usize,
+    scratch: &mut Vec<u64>,
+    out: &mut Vec<i64>,
+) -> Result<(), DecodeError> {
+    let first_ms = take_varint(input)?;
+    let mut time_ms = i64::try_from(first_ms).map_err(|_| DecodeError::Overflow)?;
     out.reserve(count);
     out.extend((count > 0).then_some(time_ms));
-    let mut all_codes = 0;
-    let mut has_overflown = false;
-    out.extend(codes.iter().map(|code| {
+    let mut is_out_of_range = false;
+    column::decode(input, count.saturating_sub(1), scratch)?;
+    out.extend(scratch.iter().map(|difference| {
         let overflows;
-        (time_ms, overflows) = time_ms.overflowing_add((code >> 1) as i64);
-        has_overflown |= overflows;
-        all_codes |= code;
+        (time_ms, overflows) = time_ms.overflowing_add_unsigned(*difference);
+        is_out_of_range |= overflows;
         time_ms
     }));
-    // The code of a difference that is not negative is even.
-    if has_overflown || all_codes & 1 != 0 { Err(DecodeError::Overflow) } else { Ok(()) }
+    if is_out_of_range { Err(DecodeError::Overflow) } else { Ok(()) }
 }
 
 /// Signed as unsigned, small ones of either sign staying small.
@@ -249,7 +253,7 @@ mod tests {
             let block = encode(&connections);
             prop_assert_eq!(decoded(&block), Ok(connections.clone()));
             let mut times = Vec::new();
-            decode_times(&block, &mut times).unwrap();
+            decode_times(&block, &mut Vec::new(), &mut times).unwrap();
             prop_assert!(times.iter().eq(connections.iter().map(|connection| &connection.time_ms)));
             let instances = Parts { instances: true, ..Parts::default() };
             let some = some_of(&block, instances).unwrap();

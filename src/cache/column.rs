@@ -48,32 +48,39 @@ pub(super) fn encode(values: &[u64], out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes);
 }
 
-/// Takes a column off the front of `input` and fills `values` with it. On an error they are of no use.
-pub(super) fn decode(input: &mut &[u8], values: &mut [u64]) -> Result<(), DecodeError> {
+/// Takes a column of `count` values off the front of `input` into `values`, in place of what they hold.
+/// On an error they are of no use.
+pub(super) fn decode(
+    input: &mut &[u8],
+    count: usize,
+    values: &mut Vec<u64>,
+) -> Result<(), DecodeError> {
     let least = take_varint(input)?;
     let divisor = take_varint(input)?;
+    values.resize(count, 0);
     if divisor == 0 {
         values.fill(least);
         return Ok(());
     }
     let (parameter, mut bytes) = take_bits(input)?;
-    let number_of_long = take_varint(&mut bytes)?.min(values.len() as u64);
+    let number_of_long = take_varint(&mut bytes)?.min(count as u64);
     let long: Result<Vec<u64>, _> = (0..number_of_long).map(|_| take_varint(&mut bytes)).collect();
-    let unary = (values.len() * parameter as usize).div_ceil(8);
+    let unary = (count * parameter as usize).div_ceil(8);
     decode_unary(bytes.get(unary..).ok_or(DecodeError::Truncated)?, values)?;
     let mut long = long?.into_iter().filter(|high| *high <= u64::MAX >> parameter);
     for value in values.iter_mut().filter(|value| **value >= u64::from(ESCAPE)) {
         *value = long.next().ok_or(DecodeError::Truncated)?;
     }
-    let mut position = 0;
+    let (mut position, mut is_out_of_range) = (0, false);
     for value in values {
         let low = word(bytes, position / 8) >> (position % 8) & low_mask(parameter);
         position += parameter as usize;
-        let scaled = (*value << parameter | low).checked_mul(divisor);
-        let scaled = scaled.and_then(|scaled| scaled.checked_add(least));
-        *value = scaled.ok_or(DecodeError::Overflow)?;
+        let (scaled, of_product) = (*value << parameter | low).overflowing_mul(divisor);
+        let (scaled, of_sum) = scaled.overflowing_add(least);
+        is_out_of_range |= of_product | of_sum;
+        *value = scaled;
     }
-    Ok(())
+    if is_out_of_range { Err(DecodeError::Overflow) } else { Ok(()) }
 }
 
 /// Each value is the number of ones before the next zero.
@@ -241,6 +248,10 @@ pub(super) fn take_varint(input: &mut &[u8]) -> Result<u64, DecodeError> {
             *input = rest;
             Ok(u64::from(*byte))
         }
+        [low, high, rest @ ..] if *high < 0x80 => {
+            *input = rest;
+            Ok(u64::from(*high) << 7 | u64::from(low & 0x7f))
+        }
         _ => take_long_varint(input),
     }
 }
@@ -286,8 +297,8 @@ mod tests {
             let values: Vec<_> = values.iter().map(|value| value.saturating_mul(scale)).collect();
             let bytes = encoded(&values);
             let mut input = bytes.as_slice();
-            let mut decoded = vec![0; values.len()];
-            decode(&mut input, &mut decoded).unwrap();
+            let mut decoded = Vec::new();
+            decode(&mut input, values.len(), &mut decoded).unwrap();
             let mut skipped = bytes.as_slice();
             skip(&mut skipped).unwrap();
             prop_assert!(skipped.is_empty());

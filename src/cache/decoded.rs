@@ -36,6 +36,8 @@ pub struct DecodedBlock {
     /// Empty, too, where no connection tells them.
     pub(super) bytes_sent: Vec<Option<u64>>,
     pub(super) bytes_received: Vec<Option<u64>>,
+    /// Space for decoding the next.
+    pub(super) scratch: Vec<u64>,
 }
 
 /// Connections of a block that follow each other and share process instance and domain.

@@ -153,9 +153,10 @@ impl Reader {
         window: Window,
         out: &mut Vec<i64>,
     ) -> Result<(), CacheError> {
+        let mut scratch = Vec::new();
         self.payloads(blocks, |bytes| {
             let before = out.len();
-            block::decode_times(bytes, out)?;
+            block::decode_times(bytes, &mut scratch, out)?;
             let of_block = out.get(before..).unwrap_or_default();
             let from = of_block.partition_point(|time_ms| *time_ms < window.since_ms);
             let to = of_block.partition_point(|time_ms| *time_ms <= window.until_ms);
