@@ -29,6 +29,9 @@ const FOUR_STATISTICS: &str = "SELECT sum(number_of_connections), sum(min_interv
     sum(max_interval), sum(average_interval) \
     FROM beacon_candidates WHERE include_all = 1 AND row_limit = 1000000";
 const DEFAULT: &str = "SELECT * FROM beacon_candidates";
+/// The same rows with columns that block summaries tell.
+const OUTLINES: &str = "SELECT tuple, destination_scope, number_of_connections, first_seen, last_seen, \
+    min_interval, max_interval, average_interval, detected_by FROM beacon_candidates";
 
 /// Speed and size, compared.
 #[derive(Parser)]
@@ -91,6 +94,10 @@ fn main() -> Result<()> {
         medians.push((*size, default, six));
     }
     if let [(_, small, small_six), (_, large, large_six)] = medians[..] {
+        let outlines = sizes.iter().map(|size| ours.time(&journals.cache(*size)?, OUTLINES));
+        if let [small, large] = outlines.collect::<Result<Vec<_>>>()?[..] {
+            table.growth("ten times the connections, columns of summaries", large, small);
+        }
         table.growth("ten times the connections, default question", large, small);
         table.growth("ten times the connections, every group", large_six, small_six);
     }

@@ -89,11 +89,6 @@ impl Rules {
         &self.0
     }
 
-    /// Whether any of them looks at the names of destinations.
-    pub fn read_domains(&self) -> bool {
-        self.0.iter().any(|rule| rule.enabled && rule.reads_domains())
-    }
-
     /// The first enabled rule that matches.
     pub fn find(&self, member: &Member<'_>) -> Option<&Rule> {
         self.on_path(member.pathname).find(member)
@@ -113,6 +108,11 @@ impl<'r> RulesOnPath<'r> {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Whether any of them looks at the names of destinations.
+    pub fn read_domains(&self) -> bool {
+        self.0.iter().any(|rule| rule.reads_domains())
     }
 
     /// The first that matches a member with that pathname.

@@ -54,7 +54,7 @@ pub(super) fn generate(
     let parameters = Parameters::of(context, now_ms)?;
     let narrowing = Narrowing::of(context, &NARROWING)?;
     let suppresses = !parameters.include_suppressed || context.uses("suppressed_by");
-    let mut wanted = Wanted::by(context, suppresses && rules.read_domains());
+    let mut wanted = Wanted::by(context);
     wanted.order |= !parameters.include_all;
     let asks = !parameters.include_all || wanted.shows_rhythm();
     let open = |group: &Group, summary: &Summary| open_by_summary(group, summary, &parameters);
@@ -90,8 +90,9 @@ pub(super) fn generate(
         if !parameters.include_all && !open.can_be_named() {
             continue;
         }
-        for group in asked.gather(members, asked.first_look(&open))? {
-            match asked.candidate(members, group, &open)? {
+        let detail = asked.first_look(members, &open)?;
+        for group in asked.gather(members, detail)? {
+            match asked.candidate(members, group, &open, detail)? {
                 Outcome::Row(candidate) => {
                     found += 1;
                     candidates.push(candidate);
@@ -176,19 +177,41 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// The rules that a pathname, by its name id, may fall under; `None` if there are none.
+    fn rules_on_path(&mut self, pathname: u32) -> Result<Option<&RulesOnPath<'_>>, TableError> {
+        let Some(rules) = self.rules else {
+            return Ok(None);
+        };
+        let text = self.selection.name(pathname)?;
+        let on_path = self.rules_on_path.entry(pathname).or_insert_with(|| rules.on_path(&text));
+        Ok(Some(&*on_path).filter(|on_path| !on_path.is_empty()))
+    }
+
     fn gather(&self, members: &[Member], detail: Detail) -> Result<Vec<ResultGroup>, TableError> {
         grouping::gather(&self.selection, members, self.parameters.group_by, detail)
     }
 
     /// All that its row needs, where a group is sure to have one or cannot be looked at twice; else
     /// what the detectors look at.
-    fn first_look(&self, open: &Open) -> Detail {
+    fn first_look(&mut self, members: &[Member], open: &Open) -> Result<Detail, TableError> {
         let Parameters { include_all, group_by, .. } = self.parameters;
         let is_row = *include_all || open.fixed == Some(true);
         match is_row || *group_by == GroupBy::ProcessInstance {
-            true => self.wanted.to_show(),
-            false => Detail::Connections(Parts::default()),
+            true => self.to_show(members, open),
+            false => Ok(Detail::Connections(Parts::default())),
         }
+    }
+
+    /// What has to be known of a group to show it, or to see that a rule hides it.
+    fn to_show(&mut self, members: &[Member], open: &Open) -> Result<Detail, TableError> {
+        let mut wanted = self.wanted;
+        for member in members {
+            wanted.parts.domains |= match self.rules_on_path(member.group.pathname)? {
+                Some(rules) => rules.read_domains(),
+                None => false,
+            };
+        }
+        Ok(wanted.to_show(open))
     }
 
     /// The row of a group, if it is to be returned.
@@ -197,14 +220,16 @@ impl Asked<'_> {
         members: &[Member],
         mut group: ResultGroup,
         open: &Open,
+        detail: Detail,
     ) -> Result<Outcome, TableError> {
         let mut findings = Findings::default();
         if !self.parameters.include_all {
             if !findings.name(&group, self.parameters, open) {
                 return Ok(Outcome::Passed);
             }
-            if self.first_look(open) != self.wanted.to_show() {
-                match self.gather(members, self.wanted.to_show())?.pop() {
+            let to_show = self.to_show(members, open)?;
+            if detail != to_show {
+                match self.gather(members, to_show)?.pop() {
                     Some(shown) => group = shown,
                     None => return Ok(Outcome::Passed),
                 }
@@ -269,20 +294,13 @@ impl Asked<'_> {
     /// matched by some rule; else ''. One that is not is what a hunter has to see.
     fn suppressed_by(&mut self, group: &ResultGroup) -> Result<String, TableError> {
         let mut latest = String::new();
-        let Some(rules) = self.rules else {
-            return Ok(latest);
-        };
         for (member, domain) in &group.members {
             let pathname = self.selection.name(member.pathname)?;
-            let on_path = self
-                .rules_on_path
-                .entry(member.pathname)
-                .or_insert_with(|| rules.on_path(&pathname));
-            if on_path.is_empty() {
-                return Ok(String::new());
-            }
             let destination = self.selection.name(member.destination)?;
             let domain_name = self.selection.reader.domain(*domain)?;
+            let Some(on_path) = self.rules_on_path(member.pathname)? else {
+                return Ok(String::new());
+            };
             let rule = on_path.find(&suppression::Member {
                 pathname: &pathname,
                 destination: &destination,

@@ -27,13 +27,12 @@ pub(super) struct Wanted {
     pub(super) rita: bool,
     sparkline: bool,
     /// What is read of connections besides their times, once a row is to be returned.
-    parts: Parts,
+    pub(super) parts: Parts,
 }
 
 impl Wanted {
-    /// For the columns that `context` uses and narrows by. `rules_read_domains` where suppression
-    /// looks at names.
-    pub(super) fn by(context: &QueryContext, rules_read_domains: bool) -> Wanted {
+    /// For the columns that `context` uses and narrows by.
+    pub(super) fn by(context: &QueryContext) -> Wanted {
         let any = |columns: &[&str]| {
             columns.iter().any(|column| context.uses(column) || context.on(column).next().is_some())
         };
@@ -59,7 +58,7 @@ impl Wanted {
             sparkline: any(&["sparkline"]),
             parts: Parts {
                 instances: any(&["pathname", "sophosPID", "pid", "cmdline", "process_count"]),
-                domains: rules_read_domains || any(&["domain"]),
+                domains: any(&["domain"]),
                 bytes: any(&["bytes_sent", "bytes_received", "datasize_score", "rita_score"]),
             },
         }
@@ -70,18 +69,15 @@ impl Wanted {
         self.names || self.order || self.rhythm
     }
 
-    /// What has to be known of a group to tell whether it is returned.
-    pub(super) fn to_judge(self) -> Detail {
-        if self.shows_rhythm() { Detail::Connections(Parts::default()) } else { Detail::Summary }
-    }
-
-    /// What has to be known of a group to show it.
-    pub(super) fn to_show(self) -> Detail {
-        let needs_times = self.distribution || self.repetition || self.rita || self.sparkline;
-        if needs_times || !self.parts.are_times_only() {
-            Detail::Connections(self.parts)
-        } else {
-            self.to_judge()
+    /// What has to be known of a group to show it. A score that is ruled out is 0 without its times.
+    pub(super) fn to_show(self, open: &Open) -> Detail {
+        let is_undecided =
+            (self.names || self.order) && open.may_hold_rhythm() || self.names && open.repetitive;
+        let shows_times =
+            self.distribution || self.repetition || self.rhythm || self.rita || self.sparkline;
+        match is_undecided || shows_times || !self.parts.are_times_only() {
+            true => Detail::Connections(self.parts),
+            false => Detail::Summary,
         }
     }
 }

@@ -48,9 +48,12 @@ pub(super) struct Open {
 impl Open {
     /// Whether a detector may name the group.
     pub(super) fn can_be_named(&self) -> bool {
-        self.fixed != Some(false)
-            || self.repetitive
-            || self.readings.is_none_or(|readings| !readings.are_none())
+        self.fixed != Some(false) || self.repetitive || self.may_hold_rhythm()
+    }
+
+    /// Whether the score may be above 0.
+    pub(super) fn may_hold_rhythm(&self) -> bool {
+        self.readings.is_none_or(|readings| !readings.are_none())
     }
 }
 
