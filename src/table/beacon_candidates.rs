@@ -197,13 +197,13 @@ impl Asked<'_> {
         let Parameters { include_all, group_by, .. } = self.parameters;
         let is_row = *include_all || open.fixed == Some(true);
         match is_row || *group_by == GroupBy::ProcessInstance {
-            true => self.to_show(members, open),
+            true => self.detail_of_row(members, open),
             false => Ok(Detail::Connections(Parts::default())),
         }
     }
 
     /// What has to be known of a group to show it, or to see that a rule hides it.
-    fn to_show(&mut self, members: &[Member], open: &Open) -> Result<Detail, TableError> {
+    fn detail_of_row(&mut self, members: &[Member], open: &Open) -> Result<Detail, TableError> {
         let mut wanted = self.wanted;
         for member in members {
             wanted.parts.domains |= match self.rules_on_path(member.group.pathname)? {
@@ -227,7 +227,7 @@ impl Asked<'_> {
             if !findings.name(&group, self.parameters, open) {
                 return Ok(Outcome::Passed);
             }
-            let to_show = self.to_show(members, open)?;
+            let to_show = self.detail_of_row(members, open)?;
             if detail != to_show {
                 match self.gather(members, to_show)?.pop() {
                     Some(shown) => group = shown,
