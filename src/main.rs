@@ -8,8 +8,8 @@ mod cli;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::parse();
-    let level = arguments.log_level();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+    let filter = arguments.log_filter();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter))
         .format_target(false)
         .init();
     match arguments.run() {

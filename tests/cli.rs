@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use beacon_candidates::cache;
+use beacon_candidates::host::config;
 use tempfile::TempDir;
 
 pub const SAMPLE: &str = "docs/sample-journal.ndjson.gz";
@@ -475,7 +477,22 @@ fn assets_writes_what_the_packages_take() {
     ] {
         assert!(folder.path().join("new").join(name).is_file(), "{name}");
     }
+    let read = |name: &str| fs::read_to_string(folder.path().join("new").join(name)).unwrap();
     // The verb is for packagers only.
     assert!(!folder.path().join("new/beacon_candidates-assets.1").exists());
     assert!(!quiet(&["--help"]).contains("assets"));
+    for shell in ["beacon_candidates.bash", "_beacon_candidates", "beacon_candidates.fish"] {
+        let completions = read(shell);
+        assert!(completions.contains("simulate") && !completions.contains("assets"), "{shell}");
+    }
+    // An example that is filled to the width of a page cannot be typed.
+    let page = read("beacon_candidates-query.1");
+    assert!(page.contains(".SH EXAMPLES\n.nf\n  beacon_candidates query \"SELECT"), "{page}");
+}
+
+#[test]
+fn help_names_the_files_that_are_read_by_default() {
+    let help = quiet(&["--help"]);
+    assert!(help.contains(&config::default_path().display().to_string()), "{help}");
+    assert!(help.contains(&cache::system_path().unwrap().display().to_string()), "{help}");
 }

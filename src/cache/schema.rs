@@ -143,7 +143,7 @@ pub(super) fn open_to_write(
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
     match path.try_exists() {
         Ok(true) => {}
-        Ok(false) => return Err(CacheError::Missing(path.to_owned())),
+        Ok(false) => return Err(location::missing(path)),
         Err(error) => return Err(location::refused(path, error)),
     }
     let file = std::fs::File::open(path).map_err(|error| location::refused(path, error))?;
@@ -161,7 +161,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
         found = version(&connection, path, had_writer);
     }
     match found.map_err(|error| error.at(path))? {
-        0 => return Err(CacheError::Missing(path.to_owned())),
+        0 => return Err(location::missing(path)),
         ..READ_VERSION => {
             connection.pragma_update(None, "temp_store", "MEMORY")?;
             connection.execute_batch(READ_OLDER)?;

@@ -15,6 +15,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use beacon_candidates::cache;
+use beacon_candidates::host::config;
 use beacon_candidates::suppression::Rules;
 use clap::{Parser, Subcommand};
 
@@ -25,7 +26,7 @@ use clap::{Parser, Subcommand};
     version,
     arg_required_else_help = true,
     override_usage = USAGE,
-    after_help = EXAMPLES
+    after_help = after_help()
 )]
 pub struct Arguments {
     /// Say more on standard error: every rejected line, and what is being done
@@ -51,9 +52,27 @@ Examples:
   beacon_candidates report --journal conn.log.gz --html report.html
   beacon_candidates import --cache hunt.sqlite *.evtx
   beacon_candidates query --cache hunt.sqlite --now latest --json \\
-      \"SELECT pathname, tuple, average_interval FROM beacon_candidates WHERE hours = 72\"
+      \"SELECT pathname, tuple, average_interval FROM beacon_candidates WHERE hours = 72\"";
 
-Exit status: 0 if all went well, 1 if not, 2 for arguments that cannot be understood.";
+const EXIT_STATUS: &str =
+    "Exit status: 0 if all went well, 1 if not, 2 for arguments that cannot be understood.";
+
+fn after_help() -> String {
+    let mut files = "Files:".to_owned();
+    if let Some(cache) = cache::system_path() {
+        files += &format!(
+            "\n  {}\n      the system's cache, which the extension fills",
+            cache.display()
+        );
+    }
+    if cfg!(unix) {
+        files += "\n  ~/.local/state/beacon_candidates/cache.sqlite\
+                  \n      a user's own cache (or under $XDG_STATE_HOME)";
+    }
+    let config = config::default_path();
+    files += &format!("\n  {}\n      the extension's configuration", config.display());
+    format!("{EXAMPLES}\n\n{files}\n\n{EXIT_STATUS}")
+}
 
 #[derive(Subcommand)]
 enum Verb {
@@ -73,11 +92,12 @@ enum Verb {
 }
 
 impl Arguments {
-    /// What to log by default: an extension tells of every change of its state.
-    pub fn log_level(&self) -> &'static str {
+    /// What to log by default: an extension tells of every change of its state. The libraries
+    /// under it would tell of their own.
+    pub fn log_filter(&self) -> &'static str {
         match (self.verbose, &self.extension.socket) {
             (true, _) => "debug",
-            (false, Some(_)) => "info",
+            (false, Some(_)) => "warn,beacon_candidates=info",
             (false, None) => "warn",
         }
     }

@@ -13,7 +13,7 @@ use super::asked::AskedArguments;
 use super::output::{self, Mode, ModeArguments, TextRow};
 
 #[derive(Args)]
-#[command(after_help = EXAMPLES)]
+#[command(override_usage = USAGE, after_help = EXAMPLES)]
 pub struct Query {
     #[command(flatten)]
     asked: AskedArguments,
@@ -22,9 +22,11 @@ pub struct Query {
     mode: ModeArguments,
 
     /// The statement, after any further journal files; - or nothing for standard input
-    #[arg(value_name = "[FILE]... SQL")]
+    #[arg(value_name = "SQL")]
     arguments: Vec<String>,
 }
+
+const USAGE: &str = "beacon_candidates query [OPTIONS] [--journal <FILE>...] <SQL>";
 
 const EXAMPLES: &str = "\
 Examples:
