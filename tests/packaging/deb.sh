@@ -152,6 +152,9 @@ while IFS= read -r link; do
   to=${link##*](}
   [ -e "${file%/*}/${to%?}" ] || fail "${file#"$root"} links to ${to%?}, which is not there"
 done < <(grep -roE --include='*.md' '\]\([^):#]+[)#]' "$root/usr/share/doc/$package")
+libraries=$(gzip -dc "$root/usr/share/doc/$package/third-party-notices.gz" | sed -n 's/^==== \([^ ]*\) .*/\1/p')
+grep -qx rusqlite <<<"$libraries" || fail "the notices leave out what the program contains"
+! grep -qx proptest <<<"$libraries" || fail "the notices name what only the tests need"
 [ "$(cat "$list")" = "$extension" ] || fail "after the installation, extensions.load has something else in it"
 scratch_dpkg --install "$upgrade"
 expect_loads 1 "after the upgrade"

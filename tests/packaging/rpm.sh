@@ -13,6 +13,10 @@ if [ $# -ne 1 ] || [ ! -f "$1" ]; then
   echo "usage: $0 FILE.rpm" >&2
   exit 2
 fi
+if [ "$(id -u)" -ne 0 ]; then
+  echo "$0: run it as root: rpm changes into the scratch root" >&2
+  exit 2
+fi
 
 readonly extension=/usr/lib/osquery/extensions/beacon_candidates.ext
 readonly example=/etc/osquery/beacon_candidates.toml.example
@@ -31,9 +35,7 @@ fail() {
 # it is meant.
 scratch_rpm() {
   local options=(--root "$root" --dbpath /var/lib/rpm)
-  if rpm --help | grep -q -e --force-debian; then
-    options+=(--force-debian)
-  fi
+  [[ $(rpm --help) != *--force-debian* ]] || options+=(--force-debian)
   rpm "${options[@]}" "$@"
 }
 
@@ -58,7 +60,8 @@ odd=$(rpm -qp --queryformat '[%{FILEMODES:perms} %{FILEUSERNAME} %{FILEGROUPNAME
 mkdir -p "$root"/{bin,dev,etc,var/lib/rpm,usr/bin}
 : >"$root/dev/null"
 cp "$(command -v busybox)" "$root/bin/busybox"
-chroot "$root" /bin/busybox --install -s /bin
+chroot "$root" /bin/busybox --install -s /bin ||
+  fail "busybox does not run in the scratch root: it has to be busybox-static"
 
 said=$(scratch_rpm --install --nodeps "$rpm" 2>&1) || fail "$said"
 [ -z "$said" ] || fail "without osqueryd, the installation says: $said"
