@@ -6,8 +6,8 @@ mod cli;
 
 fn main() -> ExitCode {
     let arguments = cli::Arguments::of_process();
-    let level = arguments.log_level();
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(level))
+    let filter = arguments.log_filter();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter))
         .format_target(false)
         .init();
     arguments.run().unwrap_or_else(|error| cli::fail(&error))

@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use beacon_candidates::cache;
+use beacon_candidates::host::config;
 use indicatif::HumanCount;
 use tempfile::TempDir;
 
@@ -493,9 +495,24 @@ fn assets_writes_what_the_packages_take() {
     ] {
         assert!(folder.path().join("new").join(name).is_file(), "{name}");
     }
+    let read = |name: &str| fs::read_to_string(folder.path().join("new").join(name)).unwrap();
     // These verbs are for packagers and developers only.
     for verb in ["assets", "reference"] {
         assert!(!folder.path().join(format!("new/beacon_candidates-{verb}.1")).exists());
         assert!(!quiet(&["--help"]).contains(verb));
     }
+    for shell in ["beacon_candidates.bash", "_beacon_candidates", "beacon_candidates.fish"] {
+        let completions = read(shell);
+        assert!(completions.contains("simulate") && !completions.contains("assets"), "{shell}");
+    }
+    // An example that is filled to the width of a page cannot be typed.
+    let page = read("beacon_candidates-query.1");
+    assert!(page.contains(".SH EXAMPLES\n.nf\n  beacon_candidates query \"SELECT"), "{page}");
+}
+
+#[test]
+fn help_names_the_files_that_are_read_by_default() {
+    let help = quiet(&["--help"]);
+    assert!(help.contains(&config::default_path().display().to_string()), "{help}");
+    assert!(help.contains(&cache::system_path().unwrap().display().to_string()), "{help}");
 }

@@ -11,9 +11,15 @@ use crate::words;
 pub enum CacheError {
     /// There is no file, and the caller only reads.
     #[error(
-        "there is no cache at {0}: import a journal into it, or run the extension that fills it"
+        "there is no cache at {path} yet: import a journal into it, or see in beacon_status what \
+         keeps the extension from filling it{elsewhere}"
     )]
-    Missing(PathBuf),
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Which other one may be meant, with a leading separator; '' if none.
+        elsewhere: String,
+    },
     /// The file or its folder may not be opened.
     #[error("cannot open the cache {path}: {reason}{who}")]
     Open {

@@ -10,20 +10,32 @@ const FILE: &str = "cache.sqlite";
 /// The default cache: the system's for root (and on Windows), else the user's own under
 /// `$XDG_STATE_HOME`. `None` if not even a home directory is known.
 pub fn default_path() -> Option<PathBuf> {
+    if cfg!(windows) || is_root() {
+        return system_path();
+    }
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+    // The XDG Base Directory Specification has relative paths ignored.
+    let folder = match state.filter(|path| path.is_absolute()) {
+        Some(state) => state,
+        None => PathBuf::from(std::env::var_os("HOME")?).join(".local/state"),
+    };
+    Some(cache_in(&folder))
+}
+
+/// The system's cache, which the extension that osqueryd runs fills.
+pub fn system_path() -> Option<PathBuf> {
     let folder = if cfg!(windows) {
         PathBuf::from(std::env::var_os("ProgramData")?)
-    } else if is_root() {
-        let folder = if cfg!(target_os = "macos") { "/private/var/db" } else { "/var/lib" };
-        PathBuf::from(folder)
+    } else if cfg!(target_os = "macos") {
+        PathBuf::from("/private/var/db")
     } else {
-        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
-        // The XDG Base Directory Specification has relative paths ignored.
-        match state.filter(|path| path.is_absolute()) {
-            Some(state) => state,
-            None => PathBuf::from(std::env::var_os("HOME")?).join(".local/state"),
-        }
+        PathBuf::from("/var/lib")
     };
-    Some(folder.join("beacon_candidates").join(FILE))
+    Some(cache_in(&folder))
+}
+
+fn cache_in(folder: &Path) -> PathBuf {
+    folder.join("beacon_candidates").join(FILE)
 }
 
 #[cfg(unix)]
@@ -76,6 +88,24 @@ pub(super) fn refused(path: &Path, error: io::Error) -> CacheError {
     CacheError::Open { path: path.to_owned(), reason: error.to_string(), who }
 }
 
+/// The error of a cache that is not there.
+pub(super) fn missing(path: &Path) -> CacheError {
+    let elsewhere = match (default_path(), system_path()) {
+        (Some(own), Some(system)) if own == path => elsewhere(&own, &system),
+        _ => String::new(),
+    };
+    CacheError::Missing { path: path.to_owned(), elsewhere }
+}
+
+/// A user's `own` default cache is seldom what is meant where an extension fills the system's.
+fn elsewhere(own: &Path, system: &Path) -> String {
+    let is_there = system.parent().is_some_and(Path::exists);
+    if own == system || !is_there {
+        return String::new();
+    }
+    format!("; the one that osquery's extension fills is {}, for root alone", system.display())
+}
+
 /// A file beside `path`, of its name and `suffix`.
 pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -105,4 +135,19 @@ pub(super) fn open_private(path: &Path) -> io::Result<std::fs::File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_no_cache_is_told_of_the_systems_where_there_is_one() {
+        let system = tempfile::tempdir().unwrap();
+        let cache = system.path().join(FILE);
+        let own = Path::new("/home/hunter/.local/state/beacon_candidates/cache.sqlite");
+        assert!(elsewhere(own, &cache).contains(&cache.display().to_string()));
+        assert_eq!(elsewhere(&cache, &cache), "");
+        assert_eq!(elsewhere(own, &system.path().join("none").join(FILE)), "");
+    }
 }

@@ -33,7 +33,7 @@ mod writer;
 pub use block::Connection;
 pub use decoded::{DecodedBlock, Parts, Run};
 pub use error::CacheError;
-pub use location::default_path;
+pub use location::{default_path, system_path};
 pub(crate) use names::is_windows;
 pub use pass::Pass;
 pub use pauses::Pauses;

@@ -133,7 +133,7 @@ pub(super) fn open_to_write(
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
     match path.try_exists() {
         Ok(true) => {}
-        Ok(false) => return Err(CacheError::Missing(path.to_owned())),
+        Ok(false) => return Err(location::missing(path)),
         Err(error) => return Err(location::refused(path, error)),
     }
     let file = std::fs::File::open(path).map_err(|error| location::refused(path, error))?;
@@ -151,7 +151,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
         found = version(&connection, path, had_writer);
     }
     if found.map_err(|error| error.at(path))? == 0 {
-        return Err(CacheError::Missing(path.to_owned()));
+        return Err(location::missing(path));
     }
     connection.pragma_update(None, "cache_size", -1024)?; // pages are read once, in order
     connection.set_prepared_statement_cache_capacity(32);

@@ -1,15 +1,43 @@
-//! What stands below the options in `--help`: examples, and what the exit status means.
+//! What stands below the options in `--help`: examples, files, and what the exit status means.
 
+use beacon_candidates::cache;
+use beacon_candidates::host::config;
 use clap::builder::{StyledStr, Styles};
 
 /// The closing of a verb's help, with what its status 1 means. A test runs the examples.
 pub fn closing(examples: &str, failure: &str) -> StyledStr {
-    let heading = Styles::default().get_header().to_owned();
-    StyledStr::from(format!(
-        "{heading}Examples:{heading:#}\n{examples}\n\n\
-         {heading}Exit status:{heading:#}\n  \
-         0  all went well\n  \
-         1  {failure}\n  \
-         2  the arguments cannot be understood"
-    ))
+    sections(&[("Examples", examples), ("Exit status", &exit_status(failure))])
+}
+
+/// The same, and the files that are read where none are named.
+pub fn closing_with_files(examples: &str, failure: &str) -> StyledStr {
+    let sections_of =
+        [("Examples", examples), ("Files", &files()), ("Exit status", &exit_status(failure))];
+    sections(&sections_of)
+}
+
+fn sections(sections: &[(&str, &str)]) -> StyledStr {
+    let style = Styles::default().get_header().to_owned();
+    let section = |(heading, text): &(&str, &str)| format!("{style}{heading}:{style:#}\n{text}");
+    StyledStr::from(sections.iter().map(section).collect::<Vec<_>>().join("\n\n"))
+}
+
+fn exit_status(failure: &str) -> String {
+    format!("  0  all went well\n  1  {failure}\n  2  the arguments cannot be understood")
+}
+
+fn files() -> String {
+    let mut files = Vec::new();
+    if let Some(cache) = cache::system_path() {
+        let cache = cache.display().to_string();
+        files.push((cache, "the system's cache, which the extension fills"));
+    }
+    if cfg!(unix) {
+        let own = "~/.local/state/beacon_candidates/cache.sqlite".to_owned();
+        files.push((own, "a user's own cache (or under $XDG_STATE_HOME)"));
+    }
+    let config = config::default_path().display().to_string();
+    files.push((config, "the extension's configuration"));
+    let lines = files.into_iter().map(|(path, what)| format!("  {path}\n      {what}"));
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -32,7 +32,7 @@ use clap::{Parser, Subcommand};
     version,
     arg_required_else_help = true,
     override_usage = USAGE,
-    after_help = help::closing(EXAMPLES, "something failed")
+    after_help = help::closing_with_files(EXAMPLES, "something failed")
 )]
 pub struct Arguments {
     /// Say more on standard error: every rejected line, and what is being done
@@ -85,11 +85,12 @@ impl Arguments {
         Arguments::parse_from(std::env::args_os().map(without_leading_comment))
     }
 
-    /// What to log by default: an extension tells of every change of its state.
-    pub fn log_level(&self) -> &'static str {
+    /// What to log by default: an extension tells of every change of its state. The libraries
+    /// under it would tell of their own.
+    pub fn log_filter(&self) -> &'static str {
         match (self.verbose, &self.extension.socket) {
             (true, _) => "debug",
-            (false, Some(_)) => "info",
+            (false, Some(_)) => "warn,beacon_candidates=info",
             (false, None) => "warn",
         }
     }

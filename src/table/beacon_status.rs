@@ -50,10 +50,12 @@ pub(super) fn generate(
 /// The one row of a cache that cannot be read.
 pub(super) fn without_cache(facts: &Facts<'_>, error: &CacheError) -> Answer {
     let (_, reason) = facts.cache_use.describe();
-    let mut last_error = error.to_string();
-    if !reason.is_empty() {
-        last_error = format!("{reason}; {last_error}");
-    }
+    let last_error = match error {
+        // That there is none follows from the reason.
+        CacheError::Missing { .. } if !reason.is_empty() => reason,
+        _ if reason.is_empty() => error.to_string(),
+        _ => format!("{reason}; {error}"),
+    };
     let rows = vec![cache_row("unreadable", last_error, None, Value::Null, facts)];
     Answer { rows, ..Answer::default() }
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs, upgrades, removes and purges a .deb in a scratch root, and checks what that leaves behind.
 #
-#   tests/packaging/scratch_root.sh target/debian/beacon-candidates_*.deb
+#   tests/packaging/deb.sh target/debian/beacon-candidates_*.deb
 #
 # It needs dpkg, and root or fakeroot. dpkg would run the maintainer scripts in a chroot, where there
 # is no shell; they run outside instead and find the scratch root in DPKG_ROOT. What the system
@@ -139,11 +139,22 @@ for example in "${examples[@]}"; do
 done
 for file in share/man/man1/beacon_candidates.1.gz share/bash-completion/completions/beacon_candidates \
   share/zsh/vendor-completions/_beacon_candidates share/fish/vendor_completions.d/beacon_candidates.fish \
-  "share/doc/$package/copyright" "share/doc/$package/changelog.Debian.gz"; do
+  "share/doc/$package/copyright" "share/doc/$package/changelog.Debian.gz" \
+  "share/doc/$package/docs/sample-journal.ndjson.gz"; do
   expect_mode "$root/usr/$file" "644 0:0"
 done
-odd=$(dpkg-deb --contents "$deb" | awk '$2 != "root/root" || $1 ~ /^-[rwx-]*[sS]|^-....w|^-.......w|^d....w|^d.......w/')
+odd=$(dpkg-deb --fsys-tarfile "$deb" | tar --numeric-owner -tvf - |
+  awk '$2 != "0/0" || $1 ~ /^-[rwx-]*[sS]|^.....w|^........w/')
 [ -z "$odd" ] || fail "the package has files that others can write to or own: $odd"
+# Every link from one document to another leads somewhere.
+while IFS= read -r link; do
+  file=${link%%:*}
+  to=${link##*](}
+  [ -e "${file%/*}/${to%?}" ] || fail "${file#"$root"} links to ${to%?}, which is not there"
+done < <(grep -roE --include='*.md' '\]\([^):#]+[)#]' "$root/usr/share/doc/$package")
+libraries=$(gzip -dc "$root/usr/share/doc/$package/third-party-notices.gz" | sed -n 's/^==== \([^ ]*\) .*/\1/p')
+grep -qx rusqlite <<<"$libraries" || fail "the notices leave out what the program contains"
+! grep -qx proptest <<<"$libraries" || fail "the notices name what only the tests need"
 [ "$(cat "$list")" = "$extension" ] || fail "after the installation, extensions.load has something else in it"
 scratch_dpkg --install "$upgrade"
 expect_loads 1 "after the upgrade"
@@ -265,9 +276,9 @@ script postrm purge
 script postrm purge
 expect_absent "$root$folder" "after a second postrm"
 
-# --- the examples, with the program that is in the package, where it runs ---
+# --- the program that is in the package, where it runs ---
 
-begin "the examples"
+begin "the program"
 scratch_dpkg --install "$deb"
 if "$root$extension" --version >/dev/null 2>&1; then
   said=$("$root$extension" --socket "$work/no.em" --timeout 0 --config "$root${examples[0]}" 2>&1) || true
