@@ -507,7 +507,7 @@ fn assets_writes_what_the_packages_take() {
     }
     // An example that is filled to the width of a page cannot be typed.
     let page = read("beacon_candidates-query.1");
-    assert!(page.contains(".SH EXAMPLES\n.nf\n  beacon_candidates query \"SELECT"), "{page}");
+    assert!(page.contains(".SH EXAMPLES\n.nf\n  beacon_candidates query "), "{page}");
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn scripts(file: &SourceFile) -> Vec<Script> {
             documents.iter().flat_map(in_value).collect()
         }
         "conf" => in_value(&serde_json::from_str(text).unwrap()),
-        "help" => in_console(text.split("Examples:\n").nth(1).unwrap()),
+        "help" => in_console(examples(text)),
         "example" => in_value(&toml::from_str(&with_all_settings(text)).unwrap()),
         other => panic!("what is in a .{other}?"),
     }
@@ -192,6 +192,12 @@ fn in_markdown(text: &str, is_clickhouse: bool) -> Vec<Script> {
         scripts.extend(inline.map(|code| Script::that_runs(code)));
     }
     scripts
+}
+
+/// What stands below that heading.
+fn examples(help: &str) -> &str {
+    let below = help.split("Examples:\n").nth(1).unwrap();
+    below.split("\n\n").next().unwrap()
 }
 
 /// Among the words of commands.
