@@ -61,20 +61,19 @@ mod codec {
 
     #[divan::bench]
     fn decode_block(bencher: Bencher<'_, '_>) {
-        let bytes = encode(&block());
+        let (bytes, mut decoded) = (encode(&block()), DecodedBlock::default());
         bencher
             .counter(ItemsCount::new(CAPACITY))
-            .with_inputs(DecodedBlock::default)
-            .bench_refs(|out| decode(black_box(&bytes), Parts::ALL, out));
+            .bench_local(|| decode(black_box(&bytes), Parts::ALL, &mut decoded));
     }
 
     #[divan::bench]
     fn decode_times_of_block(bencher: Bencher<'_, '_>) {
-        let bytes = encode(&block());
-        bencher
-            .counter(ItemsCount::new(CAPACITY))
-            .with_inputs(Vec::new)
-            .bench_refs(|out| decode_times(black_box(&bytes), &mut Vec::new(), out));
+        let (bytes, mut scratch, mut times) = (encode(&block()), Vec::new(), Vec::new());
+        bencher.counter(ItemsCount::new(CAPACITY)).bench_local(|| {
+            times.clear();
+            decode_times(black_box(&bytes), &mut scratch, &mut times)
+        });
     }
 }
 

@@ -431,4 +431,8 @@ fn a_file_of_another_version_is_refused() {
     drop(database);
     let refused = Reader::open(&cache.path()).err().unwrap();
     assert!(matches!(refused, CacheError::OtherVersion { found: 99, .. }), "{refused}");
+    // By the writer, too, which leaves it where it is.
+    let refused = Writer::open(&cache.path(), "a test", Retention::default()).err().unwrap();
+    assert!(matches!(refused, CacheError::OtherVersion { found: 99, .. }), "{refused}");
+    assert!(cache.path().exists());
 }

@@ -109,6 +109,30 @@ fn one_domain_that_no_rule_knows_leaves_the_group_visible() {
     assert_eq!(query_with(rules(), &cache, sql), [""]);
 }
 
+/// Names are read only where a rule looks at them, which is up to the path of each member.
+#[test]
+fn under_tuple_one_path_may_be_known_by_its_name_and_another_by_itself() {
+    let cache = TestCache::new();
+    let line = |minute: i64, program: &str, domain: &str| {
+        let time = NOW_MS / 1000 - 3_000 + minute * 60;
+        format!("{time},/usr/bin/{program},7,192.0.2.1,443,{domain}\n")
+    };
+    let head = "time,pathname,pid,destination,destinationport,domain\n".to_owned();
+    let both = |journal: String, minute| {
+        journal + &line(minute, "named", "a.example.com") + &line(minute, "trusted", "")
+    };
+    cache.import((0..20).fold(head.clone(), both));
+    let own = "[[rule]]\nname = 'named'\nclass = 'updater'\nreason = ''\n\
+               pathname = ['/usr/bin/named']\ndomain = ['*.example.com']\n\
+               [[rule]]\nname = 'trusted'\nclass = 'updater'\nreason = ''\n\
+               pathname = ['/usr/bin/trusted']";
+    let rules = || Rules::none().with(own, "own.toml").unwrap();
+    let sql = "SELECT suppressed_by FROM beacon_candidates WHERE group_by = 'tuple'";
+    assert_eq!(query_with(rules(), &cache, sql), [""; 0]);
+    cache.import(head + &line(20, "named", "other.example"));
+    assert_eq!(query_with(rules(), &cache, sql), [""]);
+}
+
 /// Each of these was hidden by a rule that trusted a whole folder, a drive, an address or a port.
 #[test]
 fn what_anybody_can_run_or_reach_is_not_hidden_by_default() {

@@ -426,9 +426,13 @@ fn a_column_is_the_same_alone_and_among_all() {
         .run(&timelines(), |timelines| {
             let cache = TestCache::new();
             cache.import(journal_of(&timelines));
-            for group_by in ["process", "process_instance", "process_port"] {
+            let groupings = ["process", "process_instance", "process_port", "tuple"];
+            let all_and_named =
+                groupings.iter().flat_map(|group_by| [(group_by, 1), (group_by, 0)]);
+            for (group_by, include_all) in all_and_named {
                 let condition = format!(
-                    "WHERE since = {START_S} + 500 AND group_by = '{group_by}' AND include_all = 1"
+                    "WHERE since = {START_S} + 500 AND group_by = '{group_by}'
+                           AND include_all = {include_all}"
                 );
                 let key = "tuple, pathname, sophosPID";
                 for column in Table::BeaconCandidates.visible_columns() {

@@ -88,6 +88,15 @@ impl Fold {
     }
 }
 
+/// Intervals folded onto one period, with windows of one width.
+#[derive(Default)]
+struct Look {
+    /// Up to each of the multiples that were asked for, where there is a fold.
+    folds: Vec<Fold>,
+    /// The median of the intervals within the first window.
+    middle_ms: Option<f64>,
+}
+
 /// What lies within the windows, and what would by chance.
 struct Gathered {
     judged: usize,
@@ -114,17 +123,18 @@ impl Intervals {
             tried = guess_ms;
             for (width, multiples) in windows {
                 // Once around the guess, and once around the middle of what that gathered.
-                let mut take = |fold: Fold| {
+                let first = self.look(guess_ms, *width, multiples);
+                let again: Vec<i64> = first.folds.iter().map(|fold| fold.multiples).collect();
+                let middle_ms = first.middle_ms.filter(|middle| *middle >= self.shortest_ms);
+                let second = middle_ms.map(|middle_ms| self.look(middle_ms, *width, &again));
+                let second = second.into_iter().flat_map(|look| look.folds);
+                for fold in first.folds.into_iter().chain(second) {
                     let rank = |fold: &Fold| {
                         fold.score() * if fold.multiples > 1 { PARSIMONY } else { 1.0 }
                     };
                     if best.as_ref().is_none_or(|best| rank(&fold) > rank(best)) {
                         best = Some(fold);
                     }
-                };
-                let middle_ms = self.folds(guess_ms, *width, multiples, &mut take);
-                if let Some(middle_ms) = middle_ms.filter(|middle| *middle >= self.shortest_ms) {
-                    self.folds(middle_ms, *width, multiples, take);
                 }
             }
         }
@@ -143,10 +153,8 @@ impl Intervals {
         let mut guesses = FIRST_CANDIDATES.iter().filter_map(|number| self.candidate(*number));
         guesses.any(|guess_ms| {
             windows.iter().any(|(width, multiples)| {
-                let mut is_promising = false;
-                let take = |fold: Fold| is_promising |= fold.nats > promising;
-                self.folds(guess_ms, *width, multiples, take);
-                is_promising
+                let look = self.look(guess_ms, *width, multiples);
+                look.folds.iter().any(|fold| fold.nats > promising)
             })
         })
     }
@@ -160,26 +168,18 @@ impl Intervals {
         if self.agents > 1 { COST_OF_SEVERAL } else { COST_OF_SEARCH }
     }
 
-    /// Hands on the folds onto `period_ms` with windows of this width up to each of these multiples,
-    /// those that there are. If there are any, gives the median of the intervals within the first
-    /// window.
-    fn folds(
-        &self,
-        period_ms: f64,
-        width: f64,
-        up_to: &[i64],
-        mut take: impl FnMut(Fold),
-    ) -> Option<f64> {
+    /// The folds onto `period_ms` with windows of this width up to each of these multiples.
+    fn look(&self, period_ms: f64, width: f64, up_to: &[i64]) -> Look {
+        let mut look = Look::default();
         let count = self.sorted_ms.len();
         let absent = count - self.below((MOST_PERIODS as f64 + 0.5) * period_ms);
         let forgiven = absent.min(ABSENCES.0.max((count as f64 * ABSENCES.1) as usize));
         let judged = count - forgiven;
-        if judged < FEWEST {
-            return None;
-        }
         let gap_ms = self.round_out(self.gap_ms as f64, 0.5);
-        let chance = Chance::of(&self.sorted_ms[..judged], gap_ms, self.agents)?;
-        let (mut middle_ms, mut is_any) = (None, false);
+        let chance = Chance::of(&self.sorted_ms[..judged], gap_ms, self.agents);
+        let Some(chance) = chance.filter(|_| judged >= FEWEST) else {
+            return look;
+        };
         let (mut within, mut expected) = (0, 0.0);
         let (mut weighted, mut weighted_expected) = (0.0, 0.0);
         let mut weight = 1.0;
@@ -201,17 +201,15 @@ impl Intervals {
                 weight *= MULTIPLE_WEIGHT;
                 covered_ms = to_ms;
                 if multiple == 1 && end > first {
-                    middle_ms = Some(self.sorted_ms[(first + end) / 2] as f64);
+                    look.middle_ms = Some(self.sorted_ms[(first + end) / 2] as f64);
                 }
             }
             if up_to.contains(&multiple) {
                 let found = Gathered { judged, within, expected, weighted, weighted_expected };
-                let fold = self.fold(period_ms, width, multiple, &found);
-                is_any |= fold.is_some();
-                fold.into_iter().for_each(&mut take);
+                look.folds.extend(self.fold(period_ms, width, multiple, &found));
             }
         }
-        middle_ms.filter(|_| is_any)
+        look
     }
 
     /// The fold that gathers so many intervals; `None` if that is no more than by chance.

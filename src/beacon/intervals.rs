@@ -55,8 +55,9 @@ impl IntervalDistribution {
 fn standard_deviation(values: &[i64], sum: i64) -> Option<f64> {
     let count = values.len() as i64;
     let average = sum.checked_div(count)?;
-    let distances = values.iter().map(|value| i128::from(value - average));
-    let squares: i128 = distances.map(|distance| distance * distance).sum();
+    // A damaged cache may hold times in no order.
+    let distances = values.iter().map(|value| i128::from(value.wrapping_sub(average)));
+    let squares = distances.fold(0_i128, |sum, each| sum.saturating_add(each * each));
     let rest = (sum - average * count) as f64 / count as f64;
     Some((squares as f64 / count as f64 - rest * rest).max(0.0).sqrt())
 }

@@ -3,6 +3,7 @@
 //! Pure: no I/O and no clock, so that every function here is its own specification. Which
 //! connections make a group, and what is shown of it, is the table's affair.
 
+mod bars;
 pub mod fixed_interval;
 pub mod folding;
 pub mod intervals;

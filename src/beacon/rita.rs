@@ -3,6 +3,9 @@
 //! The formulas are those of RITA v5 (<https://github.com/activecm/rita>, its beacon analysis), over
 //! whole seconds of at most 24 hours; ours is in `score`.
 
+use super::bars;
+use super::intervals::quantile;
+
 /// At least so many different seconds, or there is no score.
 const FEWEST_TIMES: usize = 4;
 /// Of fewer intervals or sizes there is no distribution.
@@ -79,8 +82,9 @@ fn distribution_score(values: &mut [f64], without_median: f64) -> Option<f64> {
     if values.len() < FEWEST_VALUES {
         return None;
     }
+    let median = |values: &mut [f64]| quantile(values, 0.5);
     let middle = median(values)?;
-    // What the median has put below and above the middle; of an odd number not the middle itself.
+    // What that has put below and above the middle; of an odd number not the middle itself.
     let half = values.len() / 2;
     let lower = values.get_mut(..half).and_then(median).unwrap_or(middle);
     let from = values.len() - half;
@@ -108,17 +112,8 @@ impl Bars {
     fn of(times_ms: &[i64], (from_ms, to_ms): (i64, i64)) -> Bars {
         let span_s = (second_of(&from_ms), second_of(&to_ms));
         let width = ((span_s.1 - span_s.0) as f64 / BARS as f64).max(f64::MIN_POSITIVE);
-        let bar = |time_ms: &i64| {
-            let bar = (second_of(time_ms) - span_s.0) as f64 / width;
-            (bar as usize).min(BARS - 1)
-        };
-        let mut heights = [0; BARS];
-        let mut rest = times_ms;
-        while let Some(first) = rest.first().map(bar) {
-            let same = rest.partition_point(|time_ms| bar(time_ms) == first);
-            heights[first] = same as u64;
-            rest = &rest[same..];
-        }
+        let bar = |time_ms: &i64| ((second_of(time_ms) - span_s.0) as f64 / width) as usize;
+        let heights = bars::heights(times_ms, bar);
         Bars { heights, span_s }
     }
 
@@ -176,19 +171,6 @@ impl Bars {
             longest = longest.max(run);
         }
         longest.min(BARS)
-    }
-}
-
-/// The median of values, of which the lower half are then first; `None` of none.
-fn median(values: &mut [f64]) -> Option<f64> {
-    let is_even = values.len().is_multiple_of(2);
-    if values.is_empty() {
-        return None;
-    }
-    let (below, middle, _) = values.select_nth_unstable_by(values.len() / 2, f64::total_cmp);
-    match below.iter().copied().max_by(f64::total_cmp) {
-        Some(lower) if is_even => Some((lower + *middle) / 2.0),
-        _ => Some(*middle),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Activity over a span of time in one line of text.
 
+use super::bars::heights;
+
 /// Characters of a line.
 const WIDTH: usize = 24;
 /// None, and from few to most.
@@ -9,14 +11,8 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 /// high as its share of the fullest; the lowest block stands for none.
 pub fn sparkline(times_ms: &[i64], span_ms: (i64, i64)) -> String {
     let width = ((span_ms.1 - span_ms.0 + 1) as f64 / WIDTH as f64).max(f64::MIN_POSITIVE);
-    let part = |time: &i64| (((time - span_ms.0) as f64 / width) as usize).min(WIDTH - 1);
-    let mut counts = [0; WIDTH];
-    let mut rest = times_ms;
-    while let Some(first) = rest.first().map(part) {
-        let same = rest.partition_point(|time| part(time) == first);
-        counts[first] = same as u64;
-        rest = &rest[same..];
-    }
+    let part = |time: &i64| ((time - span_ms.0) as f64 / width) as usize;
+    let counts: [u64; WIDTH] = heights(times_ms, part);
     let most = counts.iter().max().copied().unwrap_or(0).max(1);
     let steps = (LEVELS.len() - 1) as u64;
     counts.iter().map(|count| LEVELS[(count * steps).div_ceil(most) as usize]).collect()

@@ -11,7 +11,6 @@ use super::decoded::{DecodedBlock, Parts};
 pub const CAPACITY: usize = 512;
 /// More than any block of ours holds: a damaged count must not ask for gigabytes.
 const LARGEST_COUNT: u64 = 1 << 16;
-const FORMAT: u8 = 2;
 /// How a column begins whose values are all 0: byte counts that no connection tells, differences of
 /// ids that stay the same.
 const ALL_ZERO: [u8; 2] = [0, 0];
@@ -43,14 +42,11 @@ pub enum DecodeError {
     /// A number in them is out of range.
     #[error("the block holds a number that is out of range")]
     Overflow,
-    /// They are of a format that this version does not know.
-    #[error("the block has format {0}, which this version does not know")]
-    UnknownFormat(u8),
 }
 
 /// The bytes of `connections`, which must be sorted by time.
 pub fn encode(connections: &[Connection]) -> Vec<u8> {
-    let mut out = vec![FORMAT];
+    let mut out = Vec::new();
     put_varint(connections.len() as u64, &mut out);
     let mut column = Vec::with_capacity(connections.len());
     // The first value apart, so that it does not widen the spread of the differences.
@@ -114,11 +110,6 @@ pub fn split(
 }
 
 fn take_count(input: &mut &[u8]) -> Result<usize, DecodeError> {
-    let (&format, rest) = input.split_first().ok_or(DecodeError::Truncated)?;
-    if format != FORMAT {
-        return Err(DecodeError::UnknownFormat(format));
-    }
-    *input = rest;
     match take_varint(input)? {
         count @ ..=LARGEST_COUNT => Ok(count as usize),
         _ => Err(DecodeError::Overflow),
@@ -255,13 +246,18 @@ mod tests {
             let mut times = Vec::new();
             decode_times(&block, &mut Vec::new(), &mut times).unwrap();
             prop_assert!(times.iter().eq(connections.iter().map(|connection| &connection.time_ms)));
-            let instances = Parts { instances: true, ..Parts::default() };
-            let some = some_of(&block, instances).unwrap();
-            let expected = connections.iter().map(|connection| Connection {
-                instance: connection.instance,
-                ..at(connection.time_ms)
-            });
-            prop_assert!(some.into_iter().eq(expected));
+            for part in 0..3 {
+                let (instances, domains, bytes) = (part == 0, part == 1, part == 2);
+                let some = some_of(&block, Parts { instances, domains, bytes }).unwrap();
+                let expected = connections.iter().map(|connection| Connection {
+                    time_ms: connection.time_ms,
+                    instance: if instances { connection.instance } else { 0 },
+                    domain: if domains { connection.domain } else { 0 },
+                    bytes_sent: connection.bytes_sent.filter(|_| bytes),
+                    bytes_received: connection.bytes_received.filter(|_| bytes),
+                });
+                prop_assert!(some.into_iter().eq(expected));
+            }
         }
 
         #[test]
@@ -276,11 +272,8 @@ mod tests {
 
         #[test]
         fn hostile_bytes_give_an_error_or_sorted_connections(
-            mut block in prop::collection::vec(any::<u8>(), 0..200),
+            block in prop::collection::vec(any::<u8>(), 0..200),
         ) {
-            if let Some(format) = block.first_mut() {
-                *format = FORMAT;
-            }
             if let Ok(connections) = decoded(&block) {
                 prop_assert!(connections.is_sorted_by_key(|connection| connection.time_ms));
             }
@@ -303,11 +296,6 @@ mod tests {
 
     fn at(time_ms: i64) -> Connection {
         Connection { time_ms, instance: 1, domain: 0, bytes_sent: None, bytes_received: None }
-    }
-
-    #[test]
-    fn an_unknown_format_is_named() {
-        assert_eq!(decoded(&[9, 0]), Err(DecodeError::UnknownFormat(9)));
     }
 
     #[test]

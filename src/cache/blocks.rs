@@ -71,8 +71,7 @@ pub(super) fn write(
     database: &Database,
 ) -> Result<(), CacheError> {
     let times_ms: Vec<i64> = connections.iter().map(|connection| connection.time_ms).collect();
-    let digest = Digest::of(&times_ms).to_bytes();
-    let Some(summary) = BlockSummary::of(&times_ms, &digest) else {
+    let Some(summary) = BlockSummary::of(&times_ms) else {
         return Ok(());
     };
     database
@@ -89,7 +88,7 @@ pub(super) fn write(
             summary.connections,
             summary.intervals_ms.map(|(shortest, _)| shortest),
             summary.intervals_ms.map(|(_, longest)| longest),
-            digest,
+            Digest::of(&times_ms).to_bytes(),
         ])?;
     database
         .prepare_cached("INSERT OR REPLACE INTO payload (id, bytes) VALUES (?1, ?2)")?

@@ -3,8 +3,8 @@
 //! Every value is stored as `(value - least) / common divisor` in a Rice code (R. F. Rice,
 //! "Some Practical Universal Noiseless Coding Techniques", JPL 79-22, 1979), which is within a
 //! few hundredths of a bit of the best for the exponential spread that arrival times have. The low
-//! bits of all values come first and their unary parts after them, as in Elias and Fano's code, so
-//! that where a value begins does not depend on the one before. The divisor makes whole-second
+//! bits of all values stand before all unary parts, as in Elias and Fano's code, so that where a
+//! value begins does not depend on the one before. The divisor makes whole-second
 //! journals small, and a constant column costs no bits at all.
 
 use super::block::DecodeError;
@@ -42,7 +42,11 @@ pub(super) fn encode(values: &[u64], out: &mut Vec<u8>) {
     put_varint(long.len() as u64, &mut bytes);
     long.into_iter().for_each(|ones| put_varint(ones, &mut bytes));
     bytes.extend(low.finish());
-    bytes.extend(unary.finish());
+    // Filled up with ones, after which no value ends.
+    unary.put(0xff, 8);
+    let mut unary = unary.finish();
+    unary.pop();
+    bytes.extend(unary);
     out.push(parameter as u8);
     put_varint(bytes.len() as u64, out);
     out.extend_from_slice(&bytes);
@@ -88,7 +92,9 @@ fn decode_unary(bytes: &[u8], values: &mut [u64]) -> Result<(), DecodeError> {
     let mut slots = values.iter_mut();
     let mut ones = 0;
     for at in (0..bytes.len()).step_by(8) {
-        let mut zeros = !word(bytes, at);
+        let left = 8 * (bytes.len() - at).min(8);
+        // Beyond the end nothing ends.
+        let mut zeros = !word(bytes, at) & u64::MAX >> (64 - left);
         let mut taken = 0;
         while zeros != 0 {
             let Some(slot) = slots.next() else {
@@ -169,9 +175,9 @@ fn best_parameter(values: &[u64]) -> u32 {
     let cost = |parameter: u32| -> u64 {
         values.iter().map(|value| u64::from(rice_length(*value, parameter))).sum()
     };
-    let mut sorted = values.to_vec();
-    let middle = sorted.len() / 2;
-    let median = *sorted.select_nth_unstable(middle).1;
+    let mut reordered = values.to_vec();
+    let middle = reordered.len() / 2;
+    let median = *reordered.select_nth_unstable(middle).1;
     let largest = values.iter().max().copied().unwrap_or(0);
     let bits = |value: u64| value.checked_ilog2().unwrap_or(0).min(MOST_LOW_BITS);
     let starts = [bits(median), bits(largest).saturating_sub(2)];
@@ -326,6 +332,18 @@ mod tests {
             .map(|i| if i % 2 == 0 { 10 + i % 3 } else { 57_000 + i * 37 % 6_000 })
             .collect();
         assert!(encoded(&values).len() <= 500 * 17 / 8, "{}", encoded(&values).len());
+    }
+
+    /// Zeros that were not there were taken for values.
+    #[test]
+    fn a_count_that_is_too_high_is_an_error() {
+        let values = [0, 1, 0, 0, 2, 1, 0, 0, 1];
+        let bytes = encoded(&values);
+        let mut decoded = Vec::new();
+        assert_eq!(decode(&mut &*bytes, values.len(), &mut decoded), Ok(()));
+        for count in values.len() + 1..100 {
+            assert_eq!(decode(&mut &*bytes, count, &mut decoded), Err(DecodeError::Truncated));
+        }
     }
 
     #[test]

@@ -91,13 +91,17 @@ impl DecodedBlock {
         std::iter::from_fn(move || {
             let begin = from;
             let times_ms = self.times_ms.get(begin..to).filter(|rest| !rest.is_empty())?;
-            let (instance, same_instance) = leading(&self.instances, begin, times_ms.len());
-            let (domain, same_domain) = leading(&self.domains, begin, times_ms.len());
-            let length = same_instance.min(same_domain);
+            let differ = |ids: &[u32], at| ids.len() > 1 && ids.get(begin) != ids.get(begin + at);
+            let ends = |at: &usize| differ(&self.instances, *at) || differ(&self.domains, *at);
+            let length = match (&*self.instances, &*self.domains) {
+                ([] | [_], [] | [_]) => times_ms.len(),
+                _ => (1..times_ms.len()).find(ends).unwrap_or(times_ms.len()),
+            };
+            let id = |ids: &[u32]| ids.get(begin).or(ids.first()).copied().unwrap_or(0);
             from = begin + length;
             Some(Run {
-                instance,
-                domain,
+                instance: id(&self.instances),
+                domain: id(&self.domains),
                 times_ms: &times_ms[..length],
                 bytes_sent: self.bytes_sent.get(begin..from).unwrap_or_default(),
                 bytes_received: self.bytes_received.get(begin..from).unwrap_or_default(),
@@ -106,15 +110,49 @@ impl DecodedBlock {
     }
 }
 
-/// The value at `from`, and how many of the next `most` values are the same; of a column that is not
-/// there 0, and all.
-fn leading(column: &[u32], from: usize, most: usize) -> (u32, usize) {
-    if let [_] | [] = column {
-        return (column.first().copied().unwrap_or(0), most);
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn column<T: std::fmt::Debug + Clone>(
+        value: impl Strategy<Value = T> + Clone,
+        count: usize,
+    ) -> impl Strategy<Value = Vec<T>> {
+        prop_oneof![Just(Vec::new()), prop::collection::vec(value, count)]
     }
-    let Some((first, rest)) = column.get(from..).and_then(<[u32]>::split_first) else {
-        return (0, most);
-    };
-    let more = rest.iter().position(|value| value != first).unwrap_or(rest.len());
-    (*first, most.min(more + 1))
+
+    proptest! {
+        #[test]
+        fn runs_are_the_connections_of_the_window_in_order(
+            (times_ms, instances, domains, bytes_sent) in (1..60usize).prop_flat_map(|count| (
+                prop::collection::vec(0..100i64, count),
+                prop_oneof![column(1..3u32, count), prop::collection::vec(1..3u32, 1)],
+                prop_oneof![column(0..3u32, count), prop::collection::vec(0..3u32, 1)],
+                column(prop::option::of(0..9u64), count),
+            )),
+            since_ms in 0..110i64,
+            until_ms in 0..110i64,
+        ) {
+            let mut times_ms = times_ms;
+            times_ms.sort_unstable();
+            let decoded = DecodedBlock {
+                times_ms, instances, domains, bytes_sent, ..DecodedBlock::default()
+            };
+            let id = |ids: &[u32], at| ids.get(at).or(ids.first()).copied().unwrap_or(0);
+            let all = decoded.times_ms.iter().enumerate().map(|(at, time_ms)| Connection {
+                time_ms: *time_ms,
+                instance: id(&decoded.instances, at),
+                domain: id(&decoded.domains, at),
+                bytes_sent: decoded.bytes_sent.get(at).copied().flatten(),
+                bytes_received: None,
+            });
+            let inside: Vec<_> =
+                all.filter(|each| (since_ms..=until_ms).contains(&each.time_ms)).collect();
+            let runs: Vec<_> = decoded.runs_in(Window { since_ms, until_ms }).collect();
+            prop_assert!(runs.is_sorted_by(|a, b| (a.instance, a.domain) != (b.instance, b.domain)));
+            prop_assert_eq!(runs.into_iter().flat_map(Run::connections).collect::<Vec<_>>(), inside);
+        }
+    }
 }

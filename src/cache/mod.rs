@@ -53,10 +53,3 @@ pub struct Window {
     /// The last millisecond of it.
     pub until_ms: i64,
 }
-
-impl Window {
-    /// Whether it holds a point in time.
-    pub fn contains(self, time_ms: i64) -> bool {
-        (self.since_ms..=self.until_ms).contains(&time_ms)
-    }
-}

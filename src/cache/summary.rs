@@ -20,19 +20,27 @@ pub(super) struct BlockSummary<'d> {
     pub(super) connections: u64,
     /// The shortest and the longest interval.
     pub(super) intervals_ms: Option<(i64, i64)>,
-    /// The bytes of a [`Digest`].
-    pub(super) digest: &'d [u8],
+    pub(super) digest: Undigested<'d>,
+}
+
+/// What a digest is made from, if somebody asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undigested<'d> {
+    /// Its bytes.
+    Bytes(&'d [u8]),
+    /// The times of the connections, sorted.
+    Times(&'d [i64]),
 }
 
 impl<'d> BlockSummary<'d> {
-    /// Of connections at `times_ms` (sorted), with their digest; `None` of none.
-    pub(super) fn of(times_ms: &[i64], digest: &'d [u8]) -> Option<BlockSummary<'d>> {
+    /// Of connections at `times_ms` (sorted); `None` of none.
+    pub(super) fn of(times_ms: &'d [i64]) -> Option<BlockSummary<'d>> {
         Some(BlockSummary {
             first_ms: *times_ms.first()?,
             last_ms: *times_ms.last()?,
             connections: times_ms.len() as u64,
             intervals_ms: shortest_and_longest(times_ms),
-            digest,
+            digest: Undigested::Times(times_ms),
         })
     }
 }
@@ -188,7 +196,7 @@ impl Outline {
         }
         let is_first = self.connections == 0;
         self.span_ms = (if is_first { block.first_ms } else { self.span_ms.0 }, block.last_ms);
-        self.connections += block.connections;
+        self.connections = self.connections.saturating_add(block.connections);
     }
 
     /// From the last connection so far to the first of the block that comes next.
@@ -211,7 +219,10 @@ pub struct Summary {
 impl Summary {
     /// Adds the block that comes next in time.
     pub(super) fn add(&mut self, block: &BlockSummary<'_>) -> Result<(), CacheError> {
-        let Digest { rhythms, hours } = Digest::from_bytes(block.digest)?;
+        let Digest { rhythms, hours } = match block.digest {
+            Undigested::Bytes(bytes) => Digest::from_bytes(bytes)?,
+            Undigested::Times(times_ms) => Digest::of(times_ms),
+        };
         let gap_ms = self.outline.gap_before(block);
         let parts = self.rhythms.variations.iter_mut().zip(&rhythms.variations);
         for ((variation, part), reading) in parts.zip(READINGS) {

@@ -6,7 +6,7 @@
 use rusqlite::{Row, Rows, params};
 
 use super::decoded::{DecodedBlock, Parts, Run};
-use super::summary::{BlockSummary, Digest, Outline, Summary};
+use super::summary::{BlockSummary, Outline, Summary, Undigested};
 use super::{CacheError, Group, Reader, Window, block, blocks};
 use crate::journal::{Protocol, Scope};
 
@@ -102,8 +102,7 @@ impl Reader {
             }
             let mut times_ms = Vec::new();
             self.times(&[id], window, &mut times_ms)?;
-            let digest = Digest::of(&times_ms).to_bytes();
-            if let Some(summary) = BlockSummary::of(&times_ms, &digest) {
+            if let Some(summary) = BlockSummary::of(&times_ms) {
                 add(&summary)?;
             }
         }
@@ -133,7 +132,7 @@ impl Reader {
             last_ms,
             connections: small(row, 4)?,
             intervals_ms: shortest_ms.zip(longest_ms),
-            digest,
+            digest: Undigested::Bytes(digest),
         })
     }
 

@@ -4,6 +4,7 @@
 //! decoding; the times of its connections, for the detectors; the rest of them, for its row.
 
 use std::cmp::Ordering;
+use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 
@@ -90,9 +91,9 @@ pub(super) fn generate(
         if !parameters.include_all && !open.can_be_named() {
             continue;
         }
-        let detail = asked.first_look(members, &open)?;
+        let (detail, is_of_row) = asked.first_look(members, &open)?;
         for group in asked.gather(members, detail)? {
-            match asked.candidate(members, group, &open, detail)? {
+            match asked.candidate(members, group, &open, is_of_row)? {
                 Outcome::Row(candidate) => {
                     found += 1;
                     candidates.push(candidate);
@@ -136,7 +137,7 @@ fn open_of(members: &[Member], parameters: &Parameters) -> Open {
     if let ([member], false) = (members, parameters.group_by == GroupBy::ProcessInstance) {
         return member.open;
     }
-    let connections = members.iter().map(|member| member.outline.connections).sum();
+    let connections = grouping::connections(members);
     let may_be_fixed = fixed_interval::can_hold(connections, &parameters.fixed_interval);
     Open {
         fixed: if may_be_fixed { None } else { Some(false) },
@@ -182,8 +183,10 @@ impl Asked<'_> {
         let Some(rules) = self.rules else {
             return Ok(None);
         };
-        let text = self.selection.name(pathname)?;
-        let on_path = self.rules_on_path.entry(pathname).or_insert_with(|| rules.on_path(&text));
+        let on_path = match self.rules_on_path.entry(pathname) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(rules.on_path(&self.selection.name(pathname)?)),
+        };
         Ok(Some(&*on_path).filter(|on_path| !on_path.is_empty()))
     }
 
@@ -192,13 +195,17 @@ impl Asked<'_> {
     }
 
     /// All that its row needs, where a group is sure to have one or cannot be looked at twice; else
-    /// what the detectors look at.
-    fn first_look(&mut self, members: &[Member], open: &Open) -> Result<Detail, TableError> {
+    /// what the detectors look at. And which of the two it is.
+    fn first_look(
+        &mut self,
+        members: &[Member],
+        open: &Open,
+    ) -> Result<(Detail, bool), TableError> {
         let Parameters { include_all, group_by, .. } = self.parameters;
         let is_row = *include_all || open.fixed == Some(true);
         match is_row || *group_by == GroupBy::ProcessInstance {
-            true => self.detail_of_row(members, open),
-            false => Ok(Detail::Connections(Parts::default())),
+            true => Ok((self.detail_of_row(members, open)?, true)),
+            false => Ok((Detail::Connections(Parts::default()), false)),
         }
     }
 
@@ -220,16 +227,16 @@ impl Asked<'_> {
         members: &[Member],
         mut group: ResultGroup,
         open: &Open,
-        detail: Detail,
+        is_of_row: bool,
     ) -> Result<Outcome, TableError> {
         let mut findings = Findings::default();
         if !self.parameters.include_all {
             if !findings.name(&group, self.parameters, open) {
                 return Ok(Outcome::Passed);
             }
-            let to_show = self.detail_of_row(members, open)?;
-            if detail != to_show {
-                match self.gather(members, to_show)?.pop() {
+            if !is_of_row {
+                let detail = self.detail_of_row(members, open)?;
+                match self.gather(members, detail)?.pop() {
                     Some(shown) => group = shown,
                     None => return Ok(Outcome::Passed),
                 }
@@ -295,18 +302,21 @@ impl Asked<'_> {
     fn suppressed_by(&mut self, group: &ResultGroup) -> Result<String, TableError> {
         let mut latest = String::new();
         for (member, domain) in &group.members {
+            if self.rules_on_path(member.pathname)?.is_none() {
+                return Ok(String::new());
+            }
             let pathname = self.selection.name(member.pathname)?;
             let destination = self.selection.name(member.destination)?;
             let domain_name = self.selection.reader.domain(*domain)?;
-            let Some(on_path) = self.rules_on_path(member.pathname)? else {
-                return Ok(String::new());
-            };
-            let rule = on_path.find(&suppression::Member {
-                pathname: &pathname,
-                destination: &destination,
-                domain: &domain_name,
-                port: member.port,
-                protocol: member.protocol,
+            let on_path = self.rules_on_path(member.pathname)?;
+            let rule = on_path.and_then(|on_path| {
+                on_path.find(&suppression::Member {
+                    pathname: &pathname,
+                    destination: &destination,
+                    domain: &domain_name,
+                    port: member.port,
+                    protocol: member.protocol,
+                })
             });
             let Some(rule) = rule else {
                 return Ok(String::new());

@@ -98,10 +98,15 @@ pub(super) fn gather(
     }
 }
 
-/// For how many connections to reserve space; a damaged cache may hold any number.
-fn capacity(members: &[Member]) -> usize {
+/// How many connections these have; a damaged cache may hold any number.
+pub(super) fn connections(members: &[Member]) -> u64 {
     let connections = members.iter().map(|member| member.outline.connections);
-    connections.fold(0, u64::saturating_add).min(MOST_RESERVED) as usize
+    connections.fold(0, u64::saturating_add)
+}
+
+/// For how many of them to reserve space.
+fn capacity(members: &[Member]) -> usize {
+    connections(members).min(MOST_RESERVED) as usize
 }
 
 /// The result group of which only times are wanted.
