@@ -18,7 +18,7 @@ packaging/third_party_notices.sh | gzip -9n >"$assets/third-party-notices.gz"
 
 # The documents lie in the package as they lie here, so that their links to each other hold.
 mkdir -p "$staged/doc/packaging"
-cp -R README.md SECURITY.md docs "$staged/doc/"
+cp -R README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md docs "$staged/doc/"
 cp -R packaging/{README.md,clickhouse,fleet,live-discover,osquery} "$staged/doc/packaging/"
 
 # Debian wants a changelog of the package. That of the program is CHANGELOG.md.

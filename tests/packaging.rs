@@ -29,6 +29,35 @@ fn the_pack_asks_seldom_and_its_differentials_for_what_stays() {
     }
 }
 
+/// Only that hosts which are not blind send no row to Fleet.
+#[test]
+fn fleet_asks_what_the_pack_asks() {
+    let pack = fs::read(packaging("osquery/beacon_candidates.conf")).unwrap();
+    let pack: Value = serde_json::from_slice(&pack).unwrap();
+    let gitops = fs::read_to_string(packaging("fleet/gitops/queries.yml")).unwrap();
+    let gitops: Vec<Value> = serde_saphyr::from_str(&gitops).unwrap();
+    let words = |sql: &Value| -> String {
+        let words: Vec<_> = sql.as_str().unwrap().split_whitespace().collect();
+        words.join(" ")
+    };
+    let scheduled: Vec<_> = gitops
+        .iter()
+        .filter(|query| query["interval"] != 0)
+        .map(|query| {
+            let all = words(&query["query"]);
+            let inner = all.strip_prefix("SELECT * FROM ( ");
+            let inner = inner.and_then(|rest| rest.strip_suffix(" ) WHERE blind = 1;"));
+            let sql = inner.map_or(all.clone(), |inner| format!("{inner};"));
+            (sql, query["interval"].clone(), query["logging"] == "snapshot")
+        })
+        .collect();
+    let packed = pack["queries"].as_object().unwrap().values();
+    let packed: Vec<_> = packed
+        .map(|query| (words(&query["query"]), query["interval"].clone(), query["snapshot"] == true))
+        .collect();
+    assert_eq!(scheduled, packed);
+}
+
 #[test]
 fn fleetctl_applies_what_gitops_has() {
     let yaml = |path: &str| fs::read_to_string(packaging(&format!("fleet/{path}"))).unwrap();

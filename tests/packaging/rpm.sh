@@ -69,6 +69,19 @@ said=$(scratch_rpm --install --nodeps "$rpm" 2>&1) || fail "$said"
 [ "$(stat --format '%a %u:%g' "$root$folder")" = "700 0:0" ] || fail "$folder is not for root alone"
 [ "$(stat --format '%a %u:%g' "$root$extension")" = "755 0:0" ] || fail "osquery would not load $extension"
 [ "$(stat --format '%a %u:%g' "$root${extension%/*}")" = "755 0:0" ] || fail "osquery would not load from ${extension%/*}"
+for file in man/man1/beacon_candidates.1.gz bash-completion/completions/beacon_candidates \
+  zsh/site-functions/_beacon_candidates fish/vendor_completions.d/beacon_candidates.fish \
+  "licenses/$package/LICENSE-MIT" "licenses/$package/LICENSE-APACHE" "licenses/$package/third-party-notices.gz"; do
+  [ "$(stat --format '%a %u:%g' "$root/usr/share/$file")" = "644 0:0" ] || fail "/usr/share/$file is not for all to read"
+done
+# Every link from one document to another leads somewhere.
+while IFS= read -r link; do
+  file=${link%%:*}
+  to=${link##*](}
+  [ -e "${file%/*}/${to%?}" ] || fail "${file#"$root"} links to ${to%?}, which is not there"
+done < <(grep -roE --include='*.md' '\]\([^):#]+[)#]' "$root/usr/share/doc/$package")
+libraries=$(gzip -dc "$root/usr/share/licenses/$package/third-party-notices.gz" | sed -n 's/^==== \([^ ]*\) .*/\1/p')
+grep -qx rusqlite <<<"$libraries" || fail "the notices leave out what the program contains"
 odd=$(scratch_rpm --verify --nodeps "$package") || fail "what is installed is not what was packed: $odd"
 if "$root$extension" --version >/dev/null 2>&1; then
   found=$("$root$extension" query --list \
