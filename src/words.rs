@@ -34,6 +34,11 @@ pub fn time(ms: i64) -> String {
     }
 }
 
+/// A moment in unix seconds, in the same words.
+pub fn time_of_second(second: i64) -> String {
+    time(second.saturating_mul(1000))
+}
+
 /// A number of bytes: `1.24 kB`.
 pub fn bytes(bytes: u64) -> String {
     DecimalBytes(bytes).to_string()
@@ -44,10 +49,15 @@ pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// A number: `1,200`.
+pub fn number(number: u64) -> String {
+    HumanCount(number).to_string()
+}
+
 /// A number with the thing that is counted: `1 connection`, `1,200 connections`.
-pub fn count(number: u64, thing: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {thing}{ending}", HumanCount(number))
+pub fn count(count: u64, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {thing}{ending}", number(count))
 }
 
 #[cfg(test)]

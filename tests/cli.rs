@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 
 use beacon_candidates::cache;
 use beacon_candidates::host::config;
-use indicatif::HumanCount;
+use beacon_candidates::words;
 use tempfile::TempDir;
 
 pub const SAMPLE: &str = "docs/sample-journal.ndjson.gz";
@@ -283,8 +283,6 @@ fn bad_statements_and_caches_are_one_clear_sentence() {
         ("SELECT nonsense FROM beacon_candidates", "no such column: nonsense"),
         ("SELEC 1", "near \"SELEC\": syntax error"),
         ("SELECT * FROM beacon_candidates WHERE hours = 'x'", "hours = 'x' is not possible"),
-        (" ", "there is no statement"),
-        ("-- a comment", "there is no statement"),
     ] {
         let error = failure(&["query", "--journal", &journal, sql]);
         assert!(error.contains(said) && error.lines().count() == 1, "{error}");
@@ -321,6 +319,9 @@ fn arguments_that_cannot_be_understood_are_status_2() {
         ),
         (&["query", "--journal", &journal, "--now", "soon", "SELECT 1"], "'soon' is not a time"),
         (&["query", "j", "SELECT 1"], "'j' stands before the statement"),
+        (&["query", "--journal", &journal, " "], "there is no statement"),
+        (&["query", "--journal", &journal, "-- a comment"], "there is no statement"),
+        (&["query", "--journal", &journal], "there is no statement"),
         (&["query", "--journal", "-"], "give the statement as an argument"),
         (&["report", "--journal", &journal, "--html", "-", "--hours", "x"], "'x' for '--hours"),
         (&["report", "--journal", &journal, "--html", "-", "--hours", "-1"], "'-1' for '--hours"),
@@ -416,6 +417,22 @@ fn a_quiet_file_does_not_fail_an_import_of_others() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+#[test]
+fn a_file_of_processes_only_is_read() {
+    let log = include_str!("fixtures/osquery_results.log");
+    let process = log.lines().find(|line| line.contains("pack_proc_processes")).unwrap();
+    let folder = folder(&[("osqueryd.results.log", process.as_bytes())]);
+    let (file, cache) = (path(&folder, "osqueryd.results.log"), path(&folder, "cache.sqlite"));
+    let report = quiet(&["import", "--cache", &cache, &file]);
+    let counted = "0 connections read, 0 new, 0 duplicate; 0 lines rejected; 1 process start read";
+    assert!(report.contains(counted), "{report}");
+    // The name of this source is longer than most.
+    let status = quiet(&["status", "--cache", &cache]);
+    for line in ["groups      0\n", "osquery_log imported at ", "            0 connections, of "] {
+        assert!(status.contains(&format!("\n{line}")), "{status}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_query_leaves_no_copy_of_the_journal() {
@@ -476,7 +493,10 @@ fn a_killed_import_can_be_run_again() {
     for expected_new in [lines as u64 - committed, 0] {
         let report = quiet(&["import", "--cache", &cache, &file]);
         assert!(
-            report.contains(&format!("700,000 connections read, {} new", HumanCount(expected_new))),
+            report.contains(&format!(
+                "700,000 connections read, {} new",
+                words::number(expected_new)
+            )),
             "{report}"
         );
     }

@@ -3,6 +3,7 @@
 // Clippy's allowance for tests does not reach the functions that tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod browser;
 mod cache;
 mod cli;
 mod collectors;

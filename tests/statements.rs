@@ -4,6 +4,8 @@
 //! ClickHouse's statements are run by tests/clickhouse/prevalence.py.
 
 use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use beacon_candidates::host::embedded;
@@ -14,7 +16,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::fallible_iterator::FallibleIterator;
 use serde_json::Value;
 
-use crate::cli::quiet;
+use crate::cli::{self, command, quiet};
 use crate::documents::{Markdown, SourceFile, source_files};
 use crate::support::TestCache;
 
@@ -71,6 +73,29 @@ fn every_statement_runs_over_the_sample() {
         FIND_NOTHING.len(),
         "of these, some are no more: {FIND_NOTHING:?}"
     );
+}
+
+/// As the document beside them says, with the hunt on standard input.
+#[test]
+fn every_hunt_runs_through_the_command() {
+    let (_cache, connection) = over_the_sample();
+    let hunts = source_files("packaging/live-discover", &[".sql"]);
+    assert_eq!(hunts.len(), 3);
+    for hunt in hunts {
+        let sql = runnable(&hunt.text);
+        let mut query = command(&["query", "--journal", cli::SAMPLE, "--json"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        query.stdin.take().unwrap().write_all(sql.as_bytes()).unwrap();
+        let output = query.wait_with_output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{}: {output:?}", hunt.path);
+        let rows: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(run(&connection, &sql).unwrap(), [rows.len()], "{}", hunt.path);
+        assert!(!rows.is_empty(), "{}", hunt.path);
+    }
 }
 
 #[test]

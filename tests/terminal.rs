@@ -162,7 +162,7 @@ fn colour_is_for_terminals_that_want_it() {
     for (arguments, styled) in [
         (&table[..], "\u{1b}[1m| tuple          | pathname |\u{1b}[0m\n"),
         (&error, "\u{1b}[1m\u{1b}[31mbeacon_candidates: \u{1b}[0mno such column"),
-        (&hint, "[\n]\n\u{1b}[33mThe window of this query holds no connection"),
+        (&hint, "[\n]\n\u{1b}[33mThe window holds no connection"),
         (&status, "journal    \u{1b}[32mimported\u{1b}[0m at "),
         (&help, "\u{1b}[1m\u{1b}[4mExamples:\u{1b}[0m\n"),
     ] {

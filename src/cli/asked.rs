@@ -6,11 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use beacon_candidates::cache::{Reader, Retention, Writer};
 use beacon_candidates::journal::parse_time;
+use beacon_candidates::report;
 use beacon_candidates::table::Tables;
-use beacon_candidates::words;
 use clap::Args;
-use indicatif::HumanCount;
-
 use tempfile::TempDir;
 
 use super::import;
@@ -63,7 +61,6 @@ pub struct Asked {
     pub now_ms: i64,
     /// The cache or the files, in words.
     pub source: String,
-    cache: PathBuf,
     /// Of a temporary cache; it goes with this.
     _folder: Option<TempDir>,
 }
@@ -103,26 +100,16 @@ impl AskedArguments {
         };
         let now_ms = now_ms(self.now.or(default_now), &cache)?;
         let rules = super::suppression_rules(self.suppressions.as_deref())?;
-        let tables = Arc::new(Tables::new(cache.clone()).with_rules(rules));
-        Ok(Asked { tables, now_ms, source, cache, _folder: folder })
+        let tables = Arc::new(Tables::new(cache).with_rules(rules));
+        Ok(Asked { tables, now_ms, source, _folder: folder })
     }
 }
 
 impl Asked {
     /// Says which times the cache holds, if no window that was asked for holds a connection.
     pub fn explain_empty_window(&self) -> Result<()> {
-        if !self.tables.windows_were_empty() {
-            return Ok(());
-        }
-        let totals = Reader::open(&self.cache)?.totals()?;
-        if let (Some(first), Some(last)) = (totals.first_ms, totals.last_ms) {
-            warn(format_args!(
-                "The window of this query holds no connection; the cache holds {} from {} to {}. \
-                 --now latest ends the window there.",
-                HumanCount(totals.connections),
-                words::time(first),
-                words::time(last),
-            ));
+        if self.tables.windows_were_empty() {
+            warn(report::empty_window(&self.tables, self.now_ms)?);
         }
         Ok(())
     }

@@ -6,10 +6,15 @@ use clap::builder::{StyledStr, Styles};
 
 /// The closing of a verb's help, with what its status 1 means. A test runs the examples.
 pub fn closing(examples: &str, failure: &str) -> StyledStr {
-    sections(&[("Examples", examples), ("Exit status", &exit_status(failure))])
+    let mut exit_status = exit_status(failure);
+    if cfg!(unix) {
+        exit_status += "\n  130  ended by Ctrl-C; 143 by SIGTERM";
+    }
+    sections(&[("Examples", examples), ("Exit status", &exit_status)])
 }
 
-/// The same, and the files that are read where none are named.
+/// The same without a verb, and the files that are read where none are named. To an extension a
+/// signal is no failure.
 pub fn closing_with_files(examples: &str, failure: &str) -> StyledStr {
     let sections_of =
         [("Examples", examples), ("Files", &files()), ("Exit status", &exit_status(failure))];
@@ -23,7 +28,7 @@ fn sections(sections: &[(&str, &str)]) -> StyledStr {
 }
 
 fn exit_status(failure: &str) -> String {
-    format!("  0  all went well\n  1  {failure}\n  2  the arguments cannot be understood")
+    format!("  0    all went well\n  1    {failure}\n  2    the arguments cannot be understood")
 }
 
 fn files() -> String {

@@ -11,7 +11,6 @@ use beacon_candidates::journal::Rejection;
 use beacon_candidates::journal::reader::{self, Family, ReadError, Source, Summary};
 use beacon_candidates::words;
 use clap::{Args, ValueEnum};
-use indicatif::HumanCount;
 
 use super::help;
 use super::interrupt::on_interrupt;
@@ -22,7 +21,7 @@ use super::say::{complain, say, warn};
 const SHOWN_REJECTIONS: u64 = 10;
 
 #[derive(Args)]
-#[command(after_help = help::closing(EXAMPLES, "a file cannot be read, or none has a connection"))]
+#[command(after_help = help::closing(EXAMPLES, FAILURE))]
 pub struct Import {
     /// Journal files, .gz and .zst too; - for standard input
     #[arg(required = true, value_name = "FILE")]
@@ -36,6 +35,8 @@ pub struct Import {
     #[arg(long, value_name = "PATH")]
     cache: Option<PathBuf>,
 }
+
+const FAILURE: &str = "a file cannot be read, or none has a connection or a process";
 
 const EXAMPLES: &str = "  \
   beacon_candidates import --cache hunt.sqlite *.evtx osqueryd.results.log
@@ -201,7 +202,7 @@ impl Report {
         write!(f, " ({} in {}", words::bytes(self.bytes), words::duration(seconds))?;
         if seconds >= 1.0 {
             let rate = self.summary.delivered.connections as f64 / seconds;
-            write!(f, ", {} connections/s", HumanCount(rate.round() as u64))?;
+            write!(f, ", {} connections/s", words::number(rate.round() as u64))?;
         }
         write!(f, ")")
     }
@@ -219,15 +220,19 @@ impl fmt::Display for Report {
             "{name}: {}: {} read, {} new, {} duplicate; {} rejected",
             summary.format,
             words::count(summary.delivered.connections, "connection"),
-            HumanCount(counts.added),
-            HumanCount(counts.duplicates),
+            words::number(counts.added),
+            words::number(counts.duplicates),
             words::count(summary.delivered.rejected, "line"),
         )?;
+        if summary.delivered.processes > 0 {
+            let processes = words::count(summary.delivered.processes, "process start");
+            write!(f, "; {processes} read")?;
+        }
         for (reason, count) in &summary.delivered.skipped {
-            write!(f, "; {} skipped: {reason}", HumanCount(*count))?;
+            write!(f, "; {} skipped: {reason}", words::number(*count))?;
         }
         if counts.removed > 0 {
-            let removed = HumanCount(counts.removed);
+            let removed = words::number(counts.removed);
             write!(f, "; {removed} oldest removed to keep the cache within its size")?;
         }
         self.fmt_speed(f)

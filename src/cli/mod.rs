@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use beacon_candidates::cache;
 use beacon_candidates::suppression::Rules;
+use beacon_candidates::table::Parameter;
 use clap::{Parser, Subcommand};
 
 /// Which process talks to which address on a rhythm?
@@ -167,9 +168,9 @@ fn suppression_rules(file: Option<&Path>) -> Result<Rules> {
 }
 
 /// For arguments: a number of hours above 0.
-fn hours(text: &str) -> Result<f64, &'static str> {
+fn hours(text: &str) -> Result<f64, String> {
     let hours = text.parse().ok().filter(|hours: &f64| hours.is_finite() && *hours > 0.0);
-    hours.ok_or("expected a number of hours above 0")
+    hours.ok_or_else(|| format!("expected {}", Parameter::Hours.expected()))
 }
 
 /// Unix milliseconds of now.

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use beacon_candidates::host::embedded;
 use clap::Args;
 use rusqlite::fallible_iterator::FallibleIterator;
@@ -61,7 +61,7 @@ impl Query {
             }
         };
         if sql.trim().is_empty() {
-            bail!(NO_STATEMENT);
+            return misuse(NO_STATEMENT);
         }
         if !self.arguments.is_empty() && self.asked.journal.is_empty() {
             let extra = self.arguments.join(" ");
@@ -88,7 +88,7 @@ fn run_statements(connection: &rusqlite::Connection, sql: &str, mode: Mode) -> R
         mode.print(run(&mut statement).map_err(plainly)?)?;
     }
     if is_empty {
-        bail!(NO_STATEMENT);
+        return misuse(NO_STATEMENT);
     }
     Ok(())
 }

@@ -58,7 +58,12 @@ fn tell(style: Style, prefix: &str, sentence: impl Display) {
 /// A reader that has seen enough (head, less) is no error.
 pub fn unless_read_enough(written: std::io::Result<()>) -> Result<()> {
     match written {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if has_read_enough(&error) => Ok(()),
         written => written.context("cannot write the output"),
     }
+}
+
+/// Whether an error in writing says that the reader has seen enough.
+pub fn has_read_enough(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::BrokenPipe
 }

@@ -17,7 +17,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 
-use super::say::say;
+use super::say::{has_read_enough, say};
 use super::{help, hours, misuse};
 
 #[derive(Args)]
@@ -174,7 +174,7 @@ impl Out {
     ) -> Result<bool> {
         let record = Record::of(connection, process, host, self.without_bytes);
         match self.journal.write(&record) {
-            Err(error) if is_broken_pipe(&error) => return Ok(false),
+            Err(error) if has_read_enough(&error) => return Ok(false),
             written => written.context("cannot write the journal")?,
         }
         self.written.connections += 1;
@@ -338,9 +338,4 @@ impl Write for Compressed {
 fn create(path: &Path) -> Result<Bytes> {
     let file = File::create(path).with_context(|| format!("cannot write to {}", path.display()))?;
     Ok(BufWriter::new(Box::new(file)))
-}
-
-/// The reader has seen enough (head).
-fn is_broken_pipe(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::BrokenPipe
 }

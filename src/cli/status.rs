@@ -10,7 +10,6 @@ use beacon_candidates::cache::{Reader, Source};
 use beacon_candidates::journal::printable;
 use beacon_candidates::words;
 use clap::Args;
-use indicatif::HumanCount;
 
 use super::help;
 use super::say::{self, unless_read_enough};
@@ -26,6 +25,9 @@ pub struct Status {
 const EXAMPLES: &str = "  \
   beacon_candidates status --cache hunt.sqlite";
 
+/// Of the names before the values.
+const LEAST_WIDTH: usize = 10;
+
 impl Status {
     pub fn run(self) -> Result<ExitCode> {
         let mut text = String::new();
@@ -36,44 +38,53 @@ impl Status {
 
     fn describe(self, now_ms: i64, out: &mut String) -> Result<()> {
         let reader = Reader::open(&super::cache_path(self.cache)?)?;
-        let totals = reader.totals()?;
-        writeln!(out, "cache      {}", printable(&reader.path().display().to_string()))?;
-        writeln!(out, "size       {}", words::bytes(totals.bytes))?;
-        writeln!(out, "groups     {}", HumanCount(totals.groups))?;
-        writeln!(out, "held       {}", words::count(totals.connections, "connection"))?;
+        let (totals, sources) = (reader.totals()?, reader.sources()?);
+        let names = sources.iter().map(|source| source.name.chars().count());
+        let width = names.max().unwrap_or(0).max(LEAST_WIDTH);
+        let mut line = |name, value: &str| writeln!(out, "{name:<width$} {value}");
+        line("cache", &printable(&reader.path().display().to_string()))?;
+        line("size", &words::bytes(totals.bytes))?;
+        line("groups", &words::number(totals.groups))?;
+        line("held", &words::count(totals.connections, "connection"))?;
         if let (Some(first), Some(last)) = (totals.first_ms, totals.last_ms) {
-            writeln!(out, "from       {}", words::time(first))?;
-            writeln!(out, "to         {}", time_and_age(last, now_ms))?;
+            line("from", &words::time(first))?;
+            line("to", &time_and_age(last, now_ms))?;
         }
-        for source in reader.sources()? {
-            describe_source(&source, now_ms, out)?;
+        for source in &sources {
+            describe_source(source, width, now_ms, out)?;
         }
         Ok(())
     }
 }
 
-fn describe_source(source: &Source, now_ms: i64, out: &mut String) -> std::fmt::Result {
+fn describe_source(
+    source: &Source,
+    width: usize,
+    now_ms: i64,
+    out: &mut String,
+) -> std::fmt::Result {
     let style = match &*source.state {
         "collecting" | "imported" => say::GOOD,
         "failing" => say::ERROR,
         _ => say::WARNING,
     };
+    let indent = "";
     let (name, state) = (printable(&source.name), printable(&source.state));
     writeln!(out)?;
-    write!(out, "{name:<10} {style}{state}{style:#}")?;
+    write!(out, "{name:<width$} {style}{state}{style:#}")?;
     writeln!(out, " at {}", time_and_age(source.last_poll_ms, now_ms))?;
     writeln!(
         out,
-        "           {}, of which {} duplicate; {} rejected",
+        "{indent:width$} {}, of which {} duplicate; {} rejected",
         words::count(source.events_total, "connection"),
-        HumanCount(source.events_duplicate),
+        words::number(source.events_duplicate),
         words::count(source.events_rejected, "line"),
     )?;
     if let Some(last) = source.last_event_ms {
-        writeln!(out, "           latest {}", time_and_age(last, now_ms))?;
+        writeln!(out, "{indent:width$} latest {}", time_and_age(last, now_ms))?;
     }
     if !source.last_error.is_empty() {
-        writeln!(out, "           last problem: {}", printable(&source.last_error))?;
+        writeln!(out, "{indent:width$} last problem: {}", printable(&source.last_error))?;
     }
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! A candidate of the page: its row, and the data of its pictures.
 
-use indicatif::HumanCount;
-
 use super::bytes_chart::BytesChart;
 use super::checkins::CheckIns;
 use super::facts::Facts;
@@ -51,6 +49,6 @@ fn caveat(checkins: &CheckIns, facts: &Facts) -> Option<String> {
     let counted = u64::try_from(counted).unwrap_or(0);
     (checkins.connections != counted).then(|| {
         let all = words::count(counted, "connection");
-        format!("The pictures show {} of {all}.", HumanCount(checkins.connections))
+        format!("The pictures show {} of {all}.", words::number(checkins.connections))
     })
 }

@@ -89,8 +89,7 @@ pub(super) fn score(facts: &Facts) -> String {
 
 /// The rhythm in a sentence.
 pub(super) fn sentence(facts: &Facts) -> String {
-    let number = |column| facts.integer(column).and_then(|number| u64::try_from(number).ok());
-    let mut sentence = words::count(number("checkins").unwrap_or(0), "check-in");
+    let mut sentence = words::count(facts.count("checkins").unwrap_or(0), "check-in");
     if let Some(period) = facts.number("period") {
         let agents = match facts.integer("merge_gap") {
             Some(0) => "of several agents by turns, each",
@@ -101,10 +100,10 @@ pub(super) fn sentence(facts: &Facts) -> String {
     if let Some(jitter) = facts.number("jitter") {
         sentence += &format!(", jitter {}", words::percent(jitter));
     }
-    match number("missed_checkins") {
+    match facts.count("missed_checkins") {
         None => {}
         Some(0) => sentence += ", none missed",
-        Some(missed) => sentence += &format!(", {missed} missed"),
+        Some(missed) => sentence += &format!(", {} missed", words::number(missed)),
     }
     sentence + "."
 }
@@ -120,13 +119,8 @@ fn figure(name: &str, caption: &str, picture: Markup) -> Markup {
 
 /// What a reader asks for first; the rest is in the list of every column.
 fn facts_list(facts: &Facts) -> Markup {
-    let time =
-        |column| facts.integer(column).map(|second| words::time(second.saturating_mul(1000)));
     let scores = ["timestamp_score", "datasize_score", "duration_score", "histogram_score"];
-    let bytes = |column| {
-        let bytes = facts.integer(column).and_then(|bytes| u64::try_from(bytes).ok());
-        bytes.map(words::bytes).unwrap_or_default()
-    };
+    let bytes = |column| facts.count(column).map(words::bytes).unwrap_or_default();
     html! {
         dl .facts {
             (long_fact("SophosPID", &facts.text("sophosPID")))
@@ -142,8 +136,8 @@ fn facts_list(facts: &Facts) -> Markup {
             (fact("missed check-ins", &facts.text("missed_checkins")))
             (fact("period, s", &facts.text("period")))
             (fact("jitter", &facts.text("jitter")))
-            (fact("first seen", &time("first_seen").unwrap_or_default()))
-            (fact("last seen", &time("last_seen").unwrap_or_default()))
+            (fact("first seen", &facts.time("first_seen").unwrap_or_default()))
+            (fact("last seen", &facts.time("last_seen").unwrap_or_default()))
             (fact("bytes sent", &bytes("bytes_sent")))
             (fact("bytes received", &bytes("bytes_received")))
             (fact("beacon score", &facts.text("beacon_score")))

@@ -6,6 +6,7 @@
 use crate::host::embedded::real_as_text;
 use crate::journal::printable;
 use crate::table::{Column, Row, Table, Value};
+use crate::words;
 
 /// Characters of a text that are shown.
 pub(super) const MOST_SHOWN: usize = 2_000;
@@ -53,6 +54,16 @@ impl Facts {
         }
     }
 
+    /// A number of things, if it is known.
+    pub(super) fn count(&self, column: &str) -> Option<u64> {
+        self.integer(column).and_then(|number| u64::try_from(number).ok())
+    }
+
+    /// A moment in words, if it is known.
+    pub(super) fn time(&self, column: &str) -> Option<String> {
+        self.integer(column).map(words::time_of_second)
+    }
+
     /// Every column with its value as a query prints it.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static Column, String)> {
         self.columns.iter().zip(&self.row).map(|(column, value)| (column, text(value)))
@@ -72,8 +83,8 @@ fn text(value: &Value) -> String {
 pub(super) fn cut(text: &str, most: usize) -> String {
     match text.char_indices().nth(most) {
         Some((end, _)) => {
-            let more = text[end..].chars().count();
-            format!("{}… ({more} characters more)", printable(&text[..end]))
+            let more = words::count(text[end..].chars().count() as u64, "more character");
+            format!("{}… ({more})", printable(&text[..end]))
         }
         None => printable(text),
     }

@@ -105,11 +105,12 @@ impl IntervalChart {
             caption += " Several agents take turns: the period is that of each, the intervals are \
                         from one agent's check-in to the next one's.";
         } else if skipped > 0 {
+            let skipped = words::number(skipped);
             caption += &format!(" {skipped} are nearer to two, three or four periods than to one.");
         }
         if self.absences > 0 {
-            caption +=
-                &format!(" {} longer than ten periods: not counted as missed.", self.absences);
+            let absences = words::number(self.absences);
+            caption += &format!(" {absences} longer than ten periods: not counted as missed.");
         }
         caption
     }
@@ -168,7 +169,7 @@ impl IntervalChart {
                 @let share = self.share(periods * self.period);
                 @let x = format!("{:.2}%", share * 100.0);
                 line .multiple .period[index == 0] x1=(x) x2=(x) y1=(HEAD) y2=(HEIGHT) {}
-                text .number x=(x) y="11" text-anchor="middle" { (count) }
+                text .number x=(x) y="11" text-anchor="middle" { (words::number(*count)) }
                 text x=(x) y=(HEIGHT + 14) text-anchor="middle" {
                     (words::duration(periods * self.period))
                 }

@@ -7,6 +7,7 @@ mod bytes_chart;
 mod candidate;
 mod candidate_section;
 mod checkins;
+mod empty_window;
 mod facts;
 mod file;
 mod interval_chart;
@@ -23,6 +24,7 @@ use suppressed::Suppressed;
 
 use crate::table::{Constraint, Operator, QueryContext, Table, TableError, Tables};
 
+pub use empty_window::empty_window;
 pub use file::{WriteError, write};
 
 /// What a report is asked of.
@@ -48,8 +50,8 @@ pub struct Report {
     candidates: Vec<Candidate>,
     suppressed: Suppressed,
     counts: Counts,
-    /// What the cache holds, where the window holds nothing.
-    held_elsewhere: Option<Facts>,
+    /// What there is instead, where the window holds nothing.
+    empty_window: Option<String>,
 }
 
 /// How many groups of the window were seen, named and suppressed.
@@ -84,9 +86,9 @@ impl Report {
             0 => Suppressed::default(),
             _ => Suppressed::of(tables, &request.hours, now_ms, counts.named)?,
         };
-        let held_elsewhere =
-            if answer.window_is_empty { held_elsewhere(tables, now_ms)? } else { None };
-        Ok(Report { request, window_s, candidates, suppressed, counts, held_elsewhere })
+        let empty_window =
+            answer.window_is_empty.then(|| empty_window(tables, now_ms)).transpose()?;
+        Ok(Report { request, window_s, candidates, suppressed, counts, empty_window })
     }
 
     /// The page: one HTML document that refers to nothing outside itself.
@@ -137,12 +139,4 @@ fn window_s(
         }
     }
     Ok((since, until))
-}
-
-/// The cache's own row of `beacon_status`.
-fn held_elsewhere(tables: &Tables, now_ms: i64) -> Result<Option<Facts>, TableError> {
-    let table = Table::BeaconStatus;
-    let rows = tables.answer(table, &QueryContext::default(), now_ms)?.rows;
-    let mut rows = rows.into_iter().map(|row| Facts::new(table, row));
-    Ok(rows.find(|facts| facts.raw("source") == "cache"))
 }

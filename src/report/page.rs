@@ -59,18 +59,19 @@ pub(super) fn page(report: &Report) -> Markup {
 
 fn summary(report: &Report) -> Markup {
     let counts = &report.counts;
-    let (since_s, until_s) = report.window_s;
-    let [since, until] = [since_s, until_s].map(|second| words::time(second.saturating_mul(1000)));
+    let (since, until) = report.window_s;
+    let [since, until] = [since, until].map(words::time_of_second);
+    let shown = report.candidates.len() as u64;
     html! {
         dl .summary {
             div .whole {
                 dt { "window" }
                 dd { (since) " to " (until) " (" (facts::cut(&report.request.hours, 20)) " h)" }
             }
-            div { dt { "groups seen" } dd .big { (counts.seen) } }
-            div { dt { "named by a detector" } dd .big { (counts.named) } }
-            div { dt { "suppressed by rules" } dd .big { (counts.suppressed) } }
-            div { dt { "shown here" } dd .big { (report.candidates.len()) } }
+            div { dt { "groups seen" } dd .big { (words::number(counts.seen)) } }
+            div { dt { "named by a detector" } dd .big { (words::number(counts.named)) } }
+            div { dt { "suppressed by rules" } dd .big { (words::number(counts.suppressed)) } }
+            div { dt { "shown here" } dd .big { (words::number(shown)) } }
             div .whole { dt { "hosts on this page" } dd { (hosts(report)) } }
             div .whole {
                 dt { "asked of" }
@@ -96,30 +97,16 @@ fn hosts(report: &Report) -> Markup {
             @if host.is_empty() { "this endpoint" }
             @else { (quoted(&facts::cut(host, MOST_OF_HOST))) }
         }
-        @if hosts.len() > MOST_HOSTS { " and " (hosts.len() - MOST_HOSTS) " more" }
+        @if hosts.len() > MOST_HOSTS {
+            " and " (words::number((hosts.len() - MOST_HOSTS) as u64)) " more"
+        }
     }
 }
 
 /// Why the page is empty.
 fn nothing(report: &Report) -> Markup {
-    let time = |facts: &Facts, column| {
-        facts.integer(column).map(|second| words::time(second.saturating_mul(1000)))
-    };
-    html! {
-        @if let Some(held) = &report.held_elsewhere {
-            p .note {
-                "The window holds no connection"
-                @if let (Some(first), Some(last)) =
-                    (time(held, "cache_first"), time(held, "cache_last"))
-                {
-                    "; the cache holds " (held.text("events_total")) " from " (first) " to "
-                    (last) ". --now latest ends the window there."
-                } @else { ", and neither does the cache." }
-            }
-        } @else {
-            p .note { "No detector named any group that no rule hides." }
-        }
-    }
+    let none_named = "No detector named any group that no rule hides.";
+    html! { p .note { (report.empty_window.as_deref().unwrap_or(none_named)) } }
 }
 
 /// The candidates in a list, each leading to its section.
@@ -142,7 +129,10 @@ fn contents(report: &Report) -> Markup {
         }
         @let shown = report.candidates.len() as u64 + report.counts.suppressed;
         @if report.counts.named > shown {
-            p .note { (report.counts.named - shown) " more are not shown; --limit shows more." }
+            p .note {
+                (words::number(report.counts.named - shown))
+                " more are not shown; --limit shows more."
+            }
         }
     }
 }
@@ -182,7 +172,8 @@ fn suppressed(report: &Report) -> Markup {
                 }
                 @if number > suppressed.listed.len() as u64 {
                     p .note {
-                        (number - suppressed.listed.len() as u64) " more are not listed."
+                        (words::number(number - suppressed.listed.len() as u64))
+                        " more are not listed."
                     }
                 }
             }

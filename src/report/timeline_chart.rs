@@ -102,7 +102,7 @@ impl TimelineChart {
         let mut caption = match &self.bars {
             Bars::Lines(_) => format!("{number}, a line each."),
             Bars::Counts { columns, counts, expected } => {
-                let most = counts.iter().max().copied().unwrap_or(0);
+                let most = words::number(counts.iter().max().copied().unwrap_or(0));
                 let step = words::duration(columns.step_s as f64);
                 let dashed = match expected {
                     Some(_) => "; dashed: as many as the period makes",

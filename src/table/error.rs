@@ -1,8 +1,7 @@
 //! Why a table gives no rows, as the message that becomes the SQL error.
 
-use indicatif::HumanCount;
-
 use crate::cache::CacheError;
+use crate::words;
 
 /// A query that cannot be answered.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +47,8 @@ pub enum TableError {
     #[error(
         "include_all = 1 finds {} rows, more than the {} that are returned by default: give \
          row_limit, or narrow the query",
-        HumanCount(*rows),
-        HumanCount(*limit)
+        words::number(*rows),
+        words::number(*limit)
     )]
     TooManyRows {
         /// Rows found.
