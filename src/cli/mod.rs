@@ -32,6 +32,7 @@ use clap::{Parser, Subcommand};
     bin_name = COMMAND,
     version,
     arg_required_else_help = true,
+    color = say::colour_of_help(),
     override_usage = USAGE,
     after_help = help::closing_with_files(EXAMPLES, "something failed")
 )]

@@ -8,6 +8,7 @@ use anstream::stream::RawStream;
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, Result};
 use beacon_candidates::journal::printable;
+use clap::ColorChoice;
 
 /// Of headings.
 pub const HEADING: Style = Style::new().bold();
@@ -26,7 +27,20 @@ pub fn stdout() -> AutoStream<std::io::StdoutLock<'static>> {
 /// A stream that shows styles on a terminal, unless the environment says no (`NO_COLOR`,
 /// `CLICOLOR=0`, `TERM=dumb`), and drops them elsewhere, whatever it says.
 fn styled<S: RawStream>(stream: S) -> AutoStream<S> {
-    if stream.is_terminal() { AutoStream::auto(stream) } else { AutoStream::never(stream) }
+    match stream.is_terminal() && !is_dumb() {
+        true => AutoStream::auto(stream),
+        false => AutoStream::never(stream),
+    }
+}
+
+/// Whether `TERM=dumb` refuses colour, which anstream forgets where `CI` is set.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// The same for what clap says.
+pub fn colour_of_help() -> ColorChoice {
+    if is_dumb() { ColorChoice::Never } else { ColorChoice::Auto }
 }
 
 /// Writes a line to standard output.
