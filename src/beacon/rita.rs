@@ -5,6 +5,7 @@
 
 use super::bars;
 use super::intervals::quantile;
+use crate::cache::Window;
 
 /// At least so many different seconds, or there is no score.
 const FEWEST_TIMES: usize = 4;
@@ -50,9 +51,8 @@ pub struct Scores {
 /// set as a whole, from its first to its last connection within the 24 hours; connections outside
 /// are not looked at. `None` under four different seconds.
 pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Option<Scores> {
-    let from = times_ms.partition_point(|time| *time < span_ms.0);
-    let to = times_ms.partition_point(|time| *time <= span_ms.1);
-    let inside = times_ms.get(from..to).unwrap_or_default();
+    let span = Window { since_ms: span_ms.0, until_ms: span_ms.1 };
+    let inside = times_ms.get(span.range_of(times_ms)).unwrap_or_default();
     let bars = Bars::of(inside, span_ms);
     let mut seconds: Vec<i64> = Vec::new();
     let mut before = None;

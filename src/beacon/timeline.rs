@@ -1,5 +1,7 @@
 //! When a group connected, and how much it sent: what every detector starts from.
 
+use crate::cache::Window;
+
 /// The connections of one group in time order, reduced to what the maths needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Timeline {
@@ -21,19 +23,17 @@ impl Timeline {
     }
 
     /// Adds connections, sorted among themselves: unix milliseconds, and for each its bytes, or none
-    /// if they are not known. Of those within `sizes_within` (both ends in) the bytes sent are kept
+    /// if they are not known. Of those within `sizes_within` the bytes sent are kept
     /// one by one.
     pub fn extend(
         &mut self,
         times_ms: &[i64],
         bytes_sent: &[Option<u64>],
         bytes_received: &[Option<u64>],
-        sizes_within: (i64, i64),
+        sizes_within: Window,
     ) {
         self.times_ms.extend_from_slice(times_ms);
-        let from = times_ms.partition_point(|time_ms| *time_ms < sizes_within.0);
-        let to = times_ms.partition_point(|time_ms| *time_ms <= sizes_within.1);
-        let sizes = bytes_sent.get(from..to).unwrap_or_default();
+        let sizes = bytes_sent.get(sizes_within.range_of(times_ms)).unwrap_or_default();
         self.sizes.extend(sizes.iter().flatten());
         add(&mut self.bytes_sent, bytes_sent);
         add(&mut self.bytes_received, bytes_received);

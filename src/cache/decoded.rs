@@ -82,9 +82,8 @@ impl DecodedBlock {
 
     /// What of it lies in `window`.
     pub fn runs_in(&self, window: Window) -> impl Iterator<Item = Run<'_>> {
-        let from = self.times_ms.partition_point(|time_ms| *time_ms < window.since_ms);
-        let to = self.times_ms.partition_point(|time_ms| *time_ms <= window.until_ms);
-        self.runs_of(from, to)
+        let inside = window.range_of(&self.times_ms);
+        self.runs_of(inside.start, inside.end)
     }
 
     fn runs_of(&self, mut from: usize, to: usize) -> impl Iterator<Item = Run<'_>> {

@@ -5,6 +5,8 @@
 //! protocol. What is asked of the groups, and how they are put together into larger ones, is
 //! decided to the right of this room.
 
+use std::ops::Range;
+
 pub mod block;
 mod blocks;
 pub mod checkins;
@@ -52,4 +54,13 @@ pub struct Window {
     pub since_ms: i64,
     /// The last millisecond of it.
     pub until_ms: i64,
+}
+
+impl Window {
+    /// Where the points in time that it holds lie among `sorted_ms`.
+    pub fn range_of(self, sorted_ms: &[i64]) -> Range<usize> {
+        let from = sorted_ms.partition_point(|time_ms| *time_ms < self.since_ms);
+        let to = sorted_ms.partition_point(|time_ms| *time_ms <= self.until_ms);
+        from.min(to)..to
+    }
 }

@@ -156,11 +156,9 @@ impl Reader {
         self.payloads(blocks, |bytes| {
             let before = out.len();
             block::decode_times(bytes, &mut scratch, out)?;
-            let of_block = out.get(before..).unwrap_or_default();
-            let from = of_block.partition_point(|time_ms| *time_ms < window.since_ms);
-            let to = of_block.partition_point(|time_ms| *time_ms <= window.until_ms);
-            out.truncate(before + to);
-            out.drain(before..before + from.min(to));
+            let inside = window.range_of(out.get(before..).unwrap_or_default());
+            out.truncate(before + inside.end);
+            out.drain(before..before + inside.start);
             Ok(())
         })
     }

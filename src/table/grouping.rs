@@ -202,8 +202,7 @@ impl Gathering {
         let Run { instance, domain, times_ms, bytes_sent, bytes_received } = *run;
         let group = member.group;
         self.note_publicity(times_ms, member.is_public());
-        let sizes_within = (last_day.since_ms, last_day.until_ms);
-        self.timeline.extend(times_ms, bytes_sent, bytes_received, sizes_within);
+        self.timeline.extend(times_ms, bytes_sent, bytes_received, last_day);
         let is_latest = |time_ms| self.latest.is_none_or(|latest| latest.time_ms <= time_ms);
         if let Some(time_ms) = times_ms.last().copied().filter(|time_ms| is_latest(*time_ms)) {
             self.latest = Some(Latest { time_ms, group, instance, domain });

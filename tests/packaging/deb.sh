@@ -7,6 +7,8 @@
 # is no shell; they run outside instead and find the scratch root in DPKG_ROOT. What the system
 # itself has must come out of it as it was.
 set -euo pipefail
+# shellcheck source=tests/packaging/links.sh
+. "$(dirname "$0")/links.sh"
 
 if [ $# -ne 1 ] || [ ! -f "$1" ]; then
   echo "usage: $0 FILE.deb" >&2
@@ -146,12 +148,7 @@ done
 odd=$(dpkg-deb --fsys-tarfile "$deb" | tar --numeric-owner -tvf - |
   awk '$2 != "0/0" || $1 ~ /^-[rwx-]*[sS]|^.....w|^........w/')
 [ -z "$odd" ] || fail "the package has files that others can write to or own: $odd"
-# Every link from one document to another leads somewhere.
-while IFS= read -r link; do
-  file=${link%%:*}
-  to=${link##*](}
-  [ -e "${file%/*}/${to%?}" ] || fail "${file#"$root"} links to ${to%?}, which is not there"
-done < <(grep -roE --include='*.md' '\]\([^):#]+[)#]' "$root/usr/share/doc/$package")
+check_links "$root/usr/share/doc/$package"
 libraries=$(gzip -dc "$root/usr/share/doc/$package/third-party-notices.gz" | sed -n 's/^==== \([^ ]*\) .*/\1/p')
 grep -qx rusqlite <<<"$libraries" || fail "the notices leave out what the program contains"
 ! grep -qx proptest <<<"$libraries" || fail "the notices name what only the tests need"

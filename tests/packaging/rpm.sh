@@ -8,6 +8,8 @@
 # linked statically: rpm runs the scripts in the scratch root, where nothing else is.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/packaging/links.sh
+. tests/packaging/links.sh
 
 if [ $# -ne 1 ] || [ ! -f "$1" ]; then
   echo "usage: $0 FILE.rpm" >&2
@@ -74,12 +76,7 @@ for file in man/man1/beacon_candidates.1.gz bash-completion/completions/beacon_c
   "licenses/$package/LICENSE-MIT" "licenses/$package/LICENSE-APACHE" "licenses/$package/third-party-notices.gz"; do
   [ "$(stat --format '%a %u:%g' "$root/usr/share/$file")" = "644 0:0" ] || fail "/usr/share/$file is not for all to read"
 done
-# Every link from one document to another leads somewhere.
-while IFS= read -r link; do
-  file=${link%%:*}
-  to=${link##*](}
-  [ -e "${file%/*}/${to%?}" ] || fail "${file#"$root"} links to ${to%?}, which is not there"
-done < <(grep -roE --include='*.md' '\]\([^):#]+[)#]' "$root/usr/share/doc/$package")
+check_links "$root/usr/share/doc/$package"
 libraries=$(gzip -dc "$root/usr/share/licenses/$package/third-party-notices.gz" | sed -n 's/^==== \([^ ]*\) .*/\1/p')
 grep -qx rusqlite <<<"$libraries" || fail "the notices leave out what the program contains"
 odd=$(scratch_rpm --verify --nodeps "$package") || fail "what is installed is not what was packed: $odd"
