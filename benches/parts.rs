@@ -4,7 +4,7 @@ use beacon_candidates::beacon::intervals::IntervalDistribution;
 use beacon_candidates::beacon::readings::Readings;
 use beacon_candidates::beacon::{repetitive_interval, rita, score};
 use beacon_candidates::cache::block::{CAPACITY, decode, decode_times, encode};
-use beacon_candidates::cache::{Connection, DecodedBlock, Parts};
+use beacon_candidates::cache::{Connection, DecodedBlock, Outline, Parts};
 use beacon_candidates::journal::reader::{self, Source};
 use beacon_candidates::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
 use divan::counter::ItemsCount;
@@ -83,9 +83,10 @@ mod statistics {
     #[divan::bench(args = [20, 200, 20_000])]
     fn median_and_deviation(bencher: Bencher<'_, '_>, count: usize) {
         let times = at_random(count);
+        let outline = Outline::of(&times).unwrap();
         bencher
             .counter(ItemsCount::new(count))
-            .bench(|| IntervalDistribution::of(black_box(&times)));
+            .bench(|| IntervalDistribution::of(black_box(&times), &outline));
     }
 
     #[divan::bench(args = [20, 200, 20_000])]

@@ -16,9 +16,11 @@ const SENTINEL: repetitive_interval::Thresholds =
 
 /// What each says of connections at `times_ms` (sorted), of a data set that ends at `end_ms`.
 pub fn verdicts(times_ms: &[i64], bytes_sent: &[u64], end_ms: i64) -> [bool; DETECTORS.len()] {
-    let statistics = Outline::of(times_ms).as_ref().and_then(IntervalStatistics::of);
+    let outline = Outline::of(times_ms);
+    let statistics = outline.as_ref().and_then(IntervalStatistics::of);
+    let distribution = outline.and_then(|outline| IntervalDistribution::of(times_ms, &outline));
     let variation = statistics
-        .zip(IntervalDistribution::of(times_ms))
+        .zip(distribution)
         .filter(|(statistics, _)| statistics.average > 0.0)
         .map_or(f64::INFINITY, |(statistics, spread)| spread.stddev / statistics.average);
     let rita = rita::scores(times_ms, bytes_sent, (rita::span_begin_ms(end_ms), end_ms));

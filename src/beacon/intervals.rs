@@ -40,26 +40,62 @@ pub struct IntervalDistribution {
 }
 
 impl IntervalDistribution {
-    /// Of the intervals between `times_ms`, which must be sorted; `None` under two connections.
-    pub fn of(times_ms: &[i64]) -> Option<IntervalDistribution> {
-        let mut intervals: Vec<i64> = times_ms.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        Some(IntervalDistribution {
-            stddev: seconds(standard_deviation(&intervals, times_ms.last()? - times_ms.first()?)?),
-            median: seconds(median(&mut intervals)),
-        })
+    /// Of the intervals between `times_ms`, which must be sorted and have this outline; `None` under two connections.
+    pub fn of(times_ms: &[i64], outline: &Outline) -> Option<IntervalDistribution> {
+        let intervals = times_ms.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
+        let count = times_ms.len().checked_sub(1).filter(|count| *count > 0)?;
+        let sum_ms = times_ms.last()?.wrapping_sub(*times_ms.first()?);
+        let average_ms = sum_ms / count as i64;
+        // Around a whole number, so that sums are exact in any order; what a damaged cache holds in
+        // no order may be of any size.
+        let square = |interval_ms: i64| {
+            let distance = u128::from(interval_ms.wrapping_sub(average_ms).unsigned_abs());
+            distance.wrapping_mul(distance)
+        };
+        let longest_ms =
+            outline.intervals_ms.and_then(|(_, longest)| usize::try_from(longest).ok());
+        let (squares, median_ms) = match longest_ms {
+            // More intervals than lengths they may have are sooner counted than put into order.
+            Some(longest) if longest < count => {
+                let counts = counts(intervals, longest);
+                let squares = counts.iter().zip(0..);
+                let squares = squares.map(|(count, length)| square(length) * u128::from(*count));
+                (squares.sum::<u128>(), median_of_counts(&counts))
+            }
+            _ => {
+                let mut intervals: Vec<i64> = intervals.collect();
+                let squares = intervals.iter().map(|interval_ms| square(*interval_ms));
+                (squares.fold(0, u128::wrapping_add), median(&mut intervals))
+            }
+        };
+        let rest_ms = (sum_ms - average_ms * count as i64) as f64 / count as f64;
+        let variance = (squares as f64 / count as f64 - rest_ms * rest_ms).max(0.0);
+        Some(IntervalDistribution { median: seconds(median_ms), stddev: seconds(variance.sqrt()) })
     }
 }
 
-/// Of the population of `values` with this sum; `None` of none. Around their average in whole numbers,
-/// whose sums are exact in any order.
-fn standard_deviation(values: &[i64], sum: i64) -> Option<f64> {
-    let count = values.len() as i64;
-    let average = sum.checked_div(count)?;
-    // A damaged cache may hold times in no order.
-    let distances = values.iter().map(|value| i128::from(value.wrapping_sub(average)));
-    let squares = distances.fold(0_i128, |sum, each| sum.saturating_add(each * each));
-    let rest = (sum - average * count) as f64 / count as f64;
-    Some((squares as f64 / count as f64 - rest * rest).max(0.0).sqrt())
+/// How often each length up to the longest occurs.
+fn counts(intervals: impl Iterator<Item = i64>, longest: usize) -> Vec<u32> {
+    let mut counts = vec![0; longest + 1];
+    for interval in intervals {
+        if let Some(count) = counts.get_mut(interval as usize) {
+            *count += 1;
+        }
+    }
+    counts
+}
+
+fn median_of_counts(counts: &[u32]) -> f64 {
+    let all: usize = counts.iter().map(|count| *count as usize).sum();
+    let at = |rank: usize| {
+        let mut before = 0;
+        let length = counts.iter().position(|count| {
+            before += *count as usize;
+            before > rank
+        });
+        length.unwrap_or(0) as f64
+    };
+    (at(all.saturating_sub(1) / 2) + at(all / 2)) / 2.0
 }
 
 /// The median of `values`, which are reordered and must not be empty.
@@ -72,15 +108,16 @@ fn median(values: &mut [i64]) -> f64 {
     }
 }
 
-/// The value at this share (0 to 1) of values, which are reordered; between two by their distance
-/// (as R's type 7 and NumPy do). `None` of none.
+/// The value at this share (0 to 1) of values that are not negative, which are reordered; between
+/// two by their distance (as R's type 7 and NumPy do). `None` of none.
 pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     let (at, part) = between(values.len(), share)?;
     if at >= values.len() {
         return None;
     }
-    let (_, below, rest) = values.select_nth_unstable_by(at, f64::total_cmp);
-    let above = rest.iter().copied().min_by(f64::total_cmp).unwrap_or(*below);
+    // Of numbers that are not negative the bits are in their order, and sooner compared.
+    let (_, below, rest) = values.select_nth_unstable_by_key(at, |value| value.to_bits());
+    let above = rest.iter().copied().min_by_key(|value| value.to_bits()).unwrap_or(*below);
     Some(*below + (above - *below) * part)
 }
 
@@ -103,7 +140,13 @@ fn seconds(ms: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn distribution(times_ms: &[i64]) -> Option<IntervalDistribution> {
+        IntervalDistribution::of(times_ms, &Outline::of(times_ms)?)
+    }
 
     #[test]
     fn the_textbook_example() {
@@ -112,22 +155,42 @@ mod tests {
         let statistics = IntervalStatistics::of(&Outline::of(&times).unwrap()).unwrap();
         let expected = IntervalStatistics { min: 2.0, max: 9.0, average: 5.0, sum: 40.0 };
         assert_eq!(statistics, expected);
-        let distribution = IntervalDistribution::of(&times).unwrap();
-        assert_eq!(distribution, IntervalDistribution { median: 4.5, stddev: 2.0 });
+        let found = distribution(&times).unwrap();
+        assert_eq!(found, IntervalDistribution { median: 4.5, stddev: 2.0 });
+    }
+
+    proptest! {
+        #[test]
+        fn counted_or_put_into_order_is_the_same(
+            intervals in prop::collection::vec(0..40_i64, 1..80), scale in prop_oneof![Just(1), 2..1000_i64],
+        ) {
+            // Longer ones by so much are no longer counted, and all else is in proportion.
+            let times = |scale: i64| -> Vec<i64> {
+                let ends = intervals.iter().scan(0, |end, interval| {
+                    *end += interval * scale;
+                    Some(*end)
+                });
+                std::iter::once(0).chain(ends).collect()
+            };
+            let one = distribution(&times(1)).unwrap();
+            let scaled = distribution(&times(scale)).unwrap();
+            let close = |a: f64, b: f64| (a * scale as f64 - b).abs() < 1e-9 * (1.0 + b);
+            prop_assert!(close(one.median, scaled.median) && close(one.stddev, scaled.stddev));
+        }
     }
 
     #[test]
     fn one_connection_has_no_intervals() {
         assert_eq!(IntervalStatistics::of(&Outline::of(&[5]).unwrap()), None);
         assert_eq!(Outline::of(&[]), None);
-        assert_eq!(IntervalDistribution::of(&[5]), None);
+        assert_eq!(distribution(&[5]), None);
     }
 
     #[test]
     fn connections_in_one_instant_have_intervals_of_zero() {
         let statistics = IntervalStatistics::of(&Outline::of(&[7, 7, 7]).unwrap()).unwrap();
         assert_eq!((statistics.min, statistics.max), (0.0, 0.0));
-        let distribution = IntervalDistribution::of(&[7, 7, 7]).unwrap();
-        assert_eq!((distribution.median, distribution.stddev), (0.0, 0.0));
+        let found = distribution(&[7, 7, 7]).unwrap();
+        assert_eq!((found.median, found.stddev), (0.0, 0.0));
     }
 }

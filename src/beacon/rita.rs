@@ -4,7 +4,7 @@
 //! whole seconds of at most 24 hours; ours is in `score`.
 
 use super::bars;
-use super::intervals::quantile;
+use super::intervals::{quantile, quantile_of_sorted};
 use crate::cache::Window;
 
 /// At least so many different seconds, or there is no score.
@@ -55,20 +55,21 @@ pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Opti
     let inside = times_ms.get(span.range_of(times_ms)).unwrap_or_default();
     let bars = Bars::of(inside, span_ms);
     let mut seconds: Vec<i64> = Vec::new();
-    let mut before = None;
-    for second in inside.iter().map(second_of) {
-        if before.replace(second) != Some(second) {
+    let mut next_ms = i64::MIN;
+    for time_ms in inside {
+        if *time_ms >= next_ms {
+            let second = second_of(time_ms);
             seconds.push(second);
+            next_ms = (second + 1).saturating_mul(1000);
         }
     }
     if seconds.len() < FEWEST_TIMES {
         return None;
     }
-    let mut intervals: Vec<f64> =
-        seconds.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
-    let mut sizes: Vec<f64> = bytes_sent.iter().map(|bytes| *bytes as f64).collect();
-    let timestamp = distribution_score(&mut intervals, 1.0)?;
-    let datasize = distribution_score(&mut sizes, 0.0);
+    let intervals = seconds.windows(2).map(|pair| pair[1] - pair[0]);
+    let sizes = bytes_sent.iter().map(|bytes| i64::try_from(*bytes).unwrap_or(i64::MAX));
+    let timestamp = distribution_score(intervals.collect(), 1.0)?;
+    let datasize = distribution_score(sizes.collect(), 0.0);
     let (duration, histogram) = (bars.duration_score(&seconds), bars.histogram_score());
     let parts = [Some(timestamp), datasize, Some(duration), Some(histogram)];
     let count = parts.iter().flatten().count() as f64;
@@ -78,25 +79,26 @@ pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Opti
 
 /// Half for symmetry (Bowley's skewness), half for narrowness (the median absolute deviation);
 /// with a median below 1 the latter is `without_median`. `None` under three values.
-fn distribution_score(values: &mut [f64], without_median: f64) -> Option<f64> {
+fn distribution_score(mut values: Vec<i64>, without_median: f64) -> Option<f64> {
     if values.len() < FEWEST_VALUES {
         return None;
     }
-    let median = |values: &mut [f64]| quantile(values, 0.5);
-    let middle = median(values)?;
-    // What that has put below and above the middle; of an odd number not the middle itself.
+    values.sort_unstable();
+    let middle = quantile_of_sorted(&values, 0.5)?;
+    // The values below and above the middle; of an odd number not the middle itself.
     let half = values.len() / 2;
-    let lower = values.get_mut(..half).and_then(median).unwrap_or(middle);
-    let from = values.len() - half;
-    let upper = values.get_mut(from..).and_then(median).unwrap_or(middle);
+    let median = |part: Option<&[i64]>| part.and_then(|part| quantile_of_sorted(part, 0.5));
+    let lower = median(values.get(..half)).unwrap_or(middle);
+    let upper = median(values.get(values.len() - half..)).unwrap_or(middle);
     let range = upper - lower;
     let skewness = if range < LEAST_QUARTILE_RANGE || middle == lower || middle == upper {
         0.0
     } else {
         (lower + upper - 2.0 * middle) / range
     };
-    values.iter_mut().for_each(|value| *value = (*value - middle).abs());
-    let deviation = median(values)?;
+    let mut distances: Vec<f64> =
+        values.iter().map(|value| (*value as f64 - middle).abs()).collect();
+    let deviation = quantile(&mut distances, 0.5)?;
     let narrowness =
         if middle < 1.0 { without_median } else { ((middle - deviation) / middle).max(0.0) };
     Some(round((1.0 - skewness.abs() + narrowness) / 2.0))
@@ -189,19 +191,13 @@ mod tests {
     /// The inputs and results of RITA's own tests (analysis/beacons_test.go).
     #[test]
     fn ritas_own_vectors() {
-        let of_times = |intervals: &[i64]| {
-            let mut values: Vec<f64> = intervals.iter().map(|interval| *interval as f64).collect();
-            distribution_score(&mut values, 1.0)
-        };
+        let of_times = |intervals: &[i64]| distribution_score(intervals.to_vec(), 1.0);
         assert_eq!(of_times(&[1; 9]), Some(1.0));
         assert_eq!(of_times(&[60; 9]), Some(1.0));
         assert_eq!(of_times(&[98, 99, 99, 100, 100, 100, 101, 101, 102]), Some(0.995));
         assert_eq!(of_times(&[98, 300, 98, 300, 98, 300, 98, 300, 98, 300]), Some(0.746));
         assert_eq!(of_times(&[1, 299, 25, 4975, 90, 2, 42, 500, 1500]), Some(0.083));
-        let of_sizes = |sizes: &[u32]| {
-            let mut values: Vec<f64> = sizes.iter().map(|size| f64::from(*size)).collect();
-            distribution_score(&mut values, 0.0)
-        };
+        let of_sizes = |sizes: &[i64]| distribution_score(sizes.to_vec(), 0.0);
         assert_eq!(of_sizes(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), Some(0.773));
         assert_eq!(of_sizes(&[524_885, 1, 5000, 98_654, 50, 41, 965_842, 3]), Some(0.008));
         assert_eq!(of_sizes(&[0; 10]), Some(0.5));

@@ -169,19 +169,18 @@ fn take_times(
     scratch: &mut Vec<u64>,
     out: &mut Vec<i64>,
 ) -> Result<(), DecodeError> {
-    let first_ms = take_varint(input)?;
-    let mut time_ms = i64::try_from(first_ms).map_err(|_| DecodeError::Overflow)?;
+    let mut time_ms = take_varint(input)?;
     out.reserve(count);
-    out.extend((count > 0).then_some(time_ms));
-    let mut is_out_of_range = false;
+    out.extend((count > 0).then_some(time_ms as i64));
     column::decode(input, count.saturating_sub(1), scratch)?;
+    // As long as neither these nor the times have the sign bit, no sum is out of range.
+    let mut seen = time_ms;
     out.extend(scratch.iter().map(|difference| {
-        let overflows;
-        (time_ms, overflows) = time_ms.overflowing_add_unsigned(*difference);
-        is_out_of_range |= overflows;
-        time_ms
+        time_ms = time_ms.wrapping_add(*difference);
+        seen |= difference | time_ms;
+        time_ms as i64
     }));
-    if is_out_of_range { Err(DecodeError::Overflow) } else { Ok(()) }
+    if i64::try_from(seen).is_ok() { Ok(()) } else { Err(DecodeError::Overflow) }
 }
 
 /// Signed as unsigned, small ones of either sign staying small.

@@ -4,7 +4,8 @@ use rusqlite::{Connection as Database, Row, params};
 
 use super::block::{self, Connection};
 use super::decoded::{DecodedBlock, Parts, Run};
-use super::summary::{BlockSummary, Digest};
+use super::group::Group;
+use super::summary::BlockSummary;
 use super::{CacheError, claims};
 
 /// A group's blocks are numbered within it; the payload's row id is both numbers together, so
@@ -65,7 +66,7 @@ pub(super) fn read(
 
 /// Writes a block of `connections` (sorted, not empty) of `group` as `id`.
 pub(super) fn write(
-    group: u32,
+    group: &Group,
     id: i64,
     connections: &[Connection],
     database: &Database,
@@ -74,21 +75,21 @@ pub(super) fn write(
     let Some(summary) = BlockSummary::of(&times_ms) else {
         return Ok(());
     };
+    let mut bytes = Vec::new();
+    group.put(&mut bytes);
+    summary.put(&mut bytes);
     database
         .prepare_cached(
-            "INSERT INTO block (group_id, first_ms, last_ms, id, connections, min_interval_ms,
-                                max_interval_ms, digest)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO block (group_id, first_ms, last_ms, id, connections, summary)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
         .execute(params![
-            group,
+            group.id,
             summary.first_ms,
             summary.last_ms,
             id,
             summary.connections,
-            summary.intervals_ms.map(|(shortest, _)| shortest),
-            summary.intervals_ms.map(|(_, longest)| longest),
-            Digest::of(&times_ms).to_bytes(),
+            bytes,
         ])?;
     database
         .prepare_cached("INSERT OR REPLACE INTO payload (id, bytes) VALUES (?1, ?2)")?

@@ -43,8 +43,17 @@ pub fn merge(times_ms: &[i64], gap_ms: i64) -> Vec<i64> {
 pub fn merge_into(checkins: &mut Vec<i64>, times_ms: &[i64], gap_ms: i64) {
     checkins.clear();
     checkins.extend(times_ms.first());
-    let pairs = times_ms.windows(2);
-    checkins.extend(pairs.filter(|pair| pair[1] - pair[0] > gap_ms).map(|pair| pair[1]));
+    checkins.resize(times_ms.len(), 0);
+    let mut count = 1;
+    for pair in times_ms.windows(2) {
+        // What belongs to the last check-in is overwritten: whether it does is hard to foretell, and
+        // a branch would cost more.
+        if let Some(next) = checkins.get_mut(count) {
+            *next = pair[1];
+        }
+        count += usize::from(pair[1] - pair[0] > gap_ms);
+    }
+    checkins.truncate(count);
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use super::block::{self, CAPACITY};
 use super::blocks::{self, HEADER_COLUMNS, Header};
+use super::group::{self, Group};
 use super::merge::{Claim, Incoming, Merged, merge};
 use super::{CacheError, claims};
 
@@ -138,9 +139,14 @@ fn write(
     let (Some(first), Some(last)) = (merged.connections.first(), merged.connections.last()) else {
         return Ok(());
     };
-    let (group_last_ms, mut next_block): (i64, u32) = database
-        .prepare_cached("SELECT last_ms, next_block FROM connection_group WHERE id = ?1")?
-        .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (group, group_last_ms, mut next_block): (Group, i64, u32) = database
+        .prepare_cached(&format!(
+            "SELECT {}, last_ms, next_block FROM connection_group WHERE id = ?1",
+            group::COLUMNS
+        ))?
+        .query_row([group], |row| {
+            Ok((Group::from_row(row)?, row.get("last_ms")?, row.get("next_block")?))
+        })?;
     let mut old_ids = old.iter().map(|header| header.id);
     for header in old {
         blocks::remove_summary(header, database)?;
@@ -151,10 +157,10 @@ fn write(
             Some(id) => id,
             None => {
                 next_block += 1;
-                blocks::id(group, next_block - 1)?
+                blocks::id(group.id, next_block - 1)?
             }
         };
-        blocks::write(group, id, part, database)?;
+        blocks::write(&group, id, part, database)?;
         let (of_part, after) = claims.split_at(part.len());
         claims = after;
         if pass.goes_on {
@@ -171,7 +177,7 @@ fn write(
                  last_ms = max(last_ms, ?4), next_block = ?5
              WHERE id = ?1",
         )?
-        .execute(params![group, merged.added as i64, first.time_ms, last.time_ms, next_block])?;
+        .execute(params![group.id, merged.added as i64, first.time_ms, last.time_ms, next_block])?;
     Ok(())
 }
 

@@ -12,26 +12,7 @@ use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use super::sources::{self, Source};
 use super::{CacheError, location, schema};
-use crate::journal::{FileTime, Protocol, Scope, SophosPid};
-
-/// A group: the connections that share host, pathname, destination, port and protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Group {
-    /// Row id.
-    pub id: u32,
-    /// Name id of the host; 0 for ''.
-    pub host: u32,
-    /// Name id of the pathname as it groups (Windows paths in lower case); 0 for ''.
-    pub pathname: u32,
-    /// Name id of the destination.
-    pub destination: u32,
-    /// Destination port.
-    pub port: u16,
-    /// Transport protocol.
-    pub protocol: Protocol,
-    /// Where the destination lies.
-    pub scope: Scope,
-}
+use crate::journal::{FileTime, SophosPid};
 
 /// What a reader has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

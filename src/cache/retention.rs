@@ -5,6 +5,7 @@ use rusqlite::{Connection as Database, params};
 use super::CacheError;
 use super::block;
 use super::blocks::{self, HEADER_COLUMNS, Header};
+use super::group::{self, Group};
 
 const DAY_MS: i64 = 86_400_000;
 /// A block that reaches back further than this beyond the limit is cut; less is left for the next
@@ -49,7 +50,10 @@ pub(super) fn by_age(
             connections.retain(|connection: &block::Connection| connection.time_ms >= limit_ms);
         }
         blocks::remove(header, &transaction)?;
-        blocks::write(header.group, header.id, &connections, &transaction)?;
+        if !connections.is_empty() {
+            let group = group(header.group, &transaction)?;
+            blocks::write(&group, header.id, &connections, &transaction)?;
+        }
         removed += (header.connections - connections.len()) as u64;
     }
     if !expired.is_empty() {
@@ -106,6 +110,11 @@ pub(super) fn by_size(
         transaction.commit()?;
         shrink(database)?;
     }
+}
+
+fn group(id: u32, database: &Database) -> Result<Group, CacheError> {
+    let select = format!("SELECT {} FROM connection_group WHERE id = ?1", group::COLUMNS);
+    Ok(database.prepare_cached(&select)?.query_row([id], Group::from_row)?)
 }
 
 fn headers(

@@ -15,7 +15,7 @@ use super::{CacheError, location, lock};
 const APPLICATION_ID: i64 = 0x4263_6e43;
 
 /// Of the tables, and of the format of what is in them. There was none before it in any release.
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 const TABLES: &str = "
     -- Hosts, pathnames and destinations.
     CREATE TABLE name (
@@ -56,17 +56,14 @@ const TABLES: &str = "
         last_ms INTEGER
     );
     CREATE INDEX process_instance_key ON process_instance (host, pathname, pid);
-    -- What is known of a block without decoding it: intervals are those inside the block, the digest
-    -- is what `summary` makes of them.
+    -- What is known of a block without decoding it: its group, and what `summary` makes of it.
     CREATE TABLE block (
         group_id INTEGER NOT NULL,
         first_ms INTEGER NOT NULL,
         last_ms INTEGER NOT NULL,
         id INTEGER NOT NULL,
         connections INTEGER NOT NULL,
-        min_interval_ms INTEGER,
-        max_interval_ms INTEGER,
-        digest BLOB NOT NULL,
+        summary BLOB NOT NULL,
         PRIMARY KEY (group_id, first_ms, last_ms, id)
     ) WITHOUT ROWID;
     -- Apart from the summaries, so that reading those does not touch the pages of these. The

@@ -43,6 +43,36 @@ impl<'d> BlockSummary<'d> {
             digest: Undigested::Times(times_ms),
         })
     }
+
+    /// Appends what stands in the row for all but span and number.
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        if let Some((shortest_ms, longest_ms)) = self.intervals_ms {
+            put_varint(shortest_ms as u64, out);
+            put_varint(longest_ms as u64, out);
+        }
+        match self.digest {
+            Undigested::Bytes(bytes) => out.extend(bytes),
+            Undigested::Times(times_ms) => out.extend(Digest::of(times_ms).to_bytes()),
+        }
+    }
+
+    /// The summary of so many connections in this span for which [`BlockSummary::put`] has put these
+    /// bytes.
+    pub(super) fn take(
+        (first_ms, last_ms): (i64, i64),
+        connections: i64,
+        mut bytes: &'d [u8],
+    ) -> Result<BlockSummary<'d>, DecodeError> {
+        let connections = u64::try_from(connections).map_err(|_| DecodeError::Overflow)?;
+        let mut interval_ms =
+            || i64::try_from(take_varint(&mut bytes)?).map_err(|_| DecodeError::Overflow);
+        let intervals_ms = match connections {
+            0 | 1 => None,
+            _ => Some((interval_ms()?, interval_ms()?)),
+        };
+        let digest = Undigested::Bytes(bytes);
+        Ok(BlockSummary { first_ms, last_ms, connections, intervals_ms, digest })
+    }
 }
 
 /// The shortest and the longest interval between connections at `times_ms`, sorted.

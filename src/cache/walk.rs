@@ -3,20 +3,15 @@
 //!
 //! What is in a block and in its digest is decoded by `block` and `summary`.
 
-use rusqlite::{Row, Rows, params};
+use rusqlite::{Row, params};
 
 use super::decoded::{DecodedBlock, Parts, Run};
-use super::summary::{BlockSummary, Outline, Summary, Undigested};
-use super::{CacheError, Group, Reader, Window, block, blocks};
-use crate::journal::{Protocol, Scope};
+use super::summary::{BlockSummary, Outline, Summary};
+use super::{CacheError, Group, Reader, Window, block, blocks, group};
 
-/// The groups that may have connections in a window.
-const GROUPS: &str = "
-    SELECT id, host, pathname, destination, port, protocol, scope FROM connection_group
-    WHERE first_ms <= ?2 AND last_ms >= ?1 ORDER BY id";
 /// The blocks of all groups that reach into a window, undecoded.
 const SUMMARIES: &str = "
-    SELECT group_id, id, first_ms, last_ms, connections, min_interval_ms, max_interval_ms, digest
+    SELECT group_id, id, first_ms, last_ms, connections, summary
     FROM block WHERE first_ms <= ?2 AND last_ms >= ?1
     ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
@@ -31,13 +26,12 @@ const BLOCKS: &str = "
 impl Reader {
     /// The groups that may have connections in `window`, by id.
     pub fn groups(&self, window: Window) -> Result<Vec<Group>, CacheError> {
-        let mut select = self.database.prepare_cached(GROUPS)?;
-        let mut rows = select.query([window.since_ms, window.until_ms])?;
-        let mut groups = Vec::new();
-        while let Some(row) = rows.next()? {
-            groups.push(group(row)?);
-        }
-        Ok(groups)
+        let mut select = self.database.prepare_cached(&format!(
+            "SELECT {} FROM connection_group WHERE first_ms <= ?2 AND last_ms >= ?1 ORDER BY id",
+            group::COLUMNS
+        ))?;
+        let groups = select.query_map([window.since_ms, window.until_ms], Group::from_row)?;
+        Ok(groups.collect::<Result<_, _>>()?)
     }
 
     /// Hands on every group that has connections in `window`, by id, with what is known of those
@@ -70,70 +64,44 @@ impl Reader {
         add: impl Fn(&mut Summary, &BlockSummary<'_>) -> Result<(), CacheError>,
         mut take: impl FnMut(Group, &Summary, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
-        // Both in the order of their keys, side by side: a join would look each group up.
-        let parameters = [window.since_ms, window.until_ms];
         let sqlite = CacheError::from;
-        let mut groups = self.database.prepare_cached(GROUPS).map_err(sqlite)?;
-        let mut groups = groups.query(parameters).map_err(sqlite)?;
-        let mut blocks = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
-        let mut blocks = blocks.query(parameters).map_err(sqlite)?;
-        let mut open: Option<(i64, Summary)> = None;
+        let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
+        let mut rows = select.query([window.since_ms, window.until_ms]).map_err(sqlite)?;
+        let mut open: Option<(Group, Summary)> = None;
         let mut ids = Vec::new();
-        loop {
-            let block = blocks.next().map_err(sqlite)?;
-            let group = block.map(|block| integer(block, 0)).transpose()?;
-            if let Some((of, summary)) = open.take_if(|(of, _)| group != Some(*of)) {
+        while let Some(row) = rows.next().map_err(sqlite)? {
+            let (group, id, mut block) = self.summary(row)?;
+            if let Some((of, summary)) = open.take_if(|(of, _)| of.id != group.id) {
                 self.check_deadline()?;
-                take(self.next_group(&mut groups, of)?, &summary, &ids)?;
+                take(of, &summary, &ids)?;
                 ids.clear();
             }
-            let (Some(block), Some(group)) = (block, group) else {
-                return Ok(());
-            };
-            let id = integer(block, 1)?;
-            let mut add = |block: &BlockSummary<'_>| {
-                ids.push(id);
-                add(&mut open.get_or_insert_with(|| (group, Summary::default())).1, block)
-            };
-            let (first_ms, last_ms) = (integer(block, 2)?, integer(block, 3)?);
-            if first_ms >= window.since_ms && last_ms <= window.until_ms {
-                add(&self.block_summary(block, first_ms, last_ms)?)?;
-                continue;
-            }
             let mut times_ms = Vec::new();
-            self.times(&[id], window, &mut times_ms)?;
-            if let Some(summary) = BlockSummary::of(&times_ms) {
-                add(&summary)?;
+            if block.first_ms < window.since_ms || block.last_ms > window.until_ms {
+                self.times(&[id], window, &mut times_ms)?;
+                match BlockSummary::of(&times_ms) {
+                    Some(inside) => block = inside,
+                    None => continue,
+                }
             }
+            ids.push(id);
+            add(&mut open.get_or_insert_with(|| (group, Summary::default())).1, &block)?;
+        }
+        match open {
+            Some((of, summary)) => take(of, &summary, &ids),
+            None => Ok(()),
         }
     }
 
-    /// The group of this id among `groups`, which are in the order of theirs.
-    fn next_group(&self, groups: &mut Rows<'_>, id: i64) -> Result<Group, CacheError> {
-        while let Some(row) = groups.next()? {
-            if integer(row, 0)? == id {
-                return group(row);
-            }
-        }
-        Err(self.damaged("blocks belong to no group"))
-    }
-
-    fn block_summary<'r>(
-        &self,
-        row: &'r Row<'_>,
-        first_ms: i64,
-        last_ms: i64,
-    ) -> Result<BlockSummary<'r>, CacheError> {
-        let (shortest_ms, longest_ms): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(6)?);
-        let digest = row.get_ref(7)?.as_blob().map_err(rusqlite::Error::from)?;
-        self.count(0, digest.len());
-        Ok(BlockSummary {
-            first_ms,
-            last_ms,
-            connections: small(row, 4)?,
-            intervals_ms: shortest_ms.zip(longest_ms),
-            digest: Undigested::Bytes(digest),
-        })
+    /// A block's group, id and summary, from a row of [`SUMMARIES`].
+    fn summary<'r>(&self, row: &'r Row<'_>) -> Result<(Group, i64, BlockSummary<'r>), CacheError> {
+        let integer = |index| -> rusqlite::Result<i64> { Ok(row.get_ref(index)?.as_i64()?) };
+        let span_ms = (integer(2)?, integer(3)?);
+        let connections = integer(4)?;
+        let mut bytes = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
+        self.count(0, bytes.len());
+        let group = Group::take(integer(0)?, &mut bytes)?;
+        Ok((group, integer(1)?, BlockSummary::take(span_ms, connections, bytes)?))
     }
 
     /// The ids of the blocks of group `id` that reach into `window`, in time order.
@@ -196,29 +164,4 @@ impl Reader {
         }
         Ok(())
     }
-}
-
-/// A group from a row of [`GROUPS`].
-fn group(row: &Row<'_>) -> Result<Group, CacheError> {
-    Ok(Group {
-        id: small(row, 0)?,
-        host: small(row, 1)?,
-        pathname: small(row, 2)?,
-        destination: small(row, 3)?,
-        port: small(row, 4)?,
-        protocol: Protocol::from_number(small(row, 5)?),
-        scope: Scope::from_number(small(row, 6)?).unwrap_or(Scope::Name),
-    })
-}
-
-/// A number that every row has.
-fn integer(row: &Row<'_>, index: usize) -> Result<i64, CacheError> {
-    Ok(row.get_ref(index)?.as_i64().map_err(rusqlite::Error::from)?)
-}
-
-/// The same in fewer bits.
-fn small<T: TryFrom<i64>>(row: &Row<'_>, index: usize) -> Result<T, CacheError> {
-    let value = integer(row, index)?;
-    let out_of_range = |_| rusqlite::Error::IntegralValueOutOfRange(index, value);
-    Ok(T::try_from(value).map_err(out_of_range)?)
 }

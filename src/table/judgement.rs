@@ -184,5 +184,6 @@ impl Judgement {
 
 /// What only the intervals tell, if it is wanted.
 pub(super) fn distribution(group: &ResultGroup, wanted: &Wanted) -> Option<IntervalDistribution> {
-    if wanted.distribution { IntervalDistribution::of(group.timeline.times_ms()) } else { None }
+    let times_ms = group.timeline.times_ms();
+    wanted.distribution.then(|| IntervalDistribution::of(times_ms, &group.outline)).flatten()
 }
