@@ -116,6 +116,8 @@ impl Intervals {
         let windows = if self.agents > 1 { &WINDOWS_OF_SEVERAL[..] } else { &WINDOWS[..] };
         let mut best: Option<Fold> = None;
         let mut tried = f64::NAN;
+        // What has been looked at once has nothing new to say.
+        let mut looked: Vec<(f64, f64, u32)> = Vec::new();
         for candidate in 1..=CANDIDATES {
             let Some(guess_ms) = self.candidate(candidate).filter(|guess| *guess != tried) else {
                 continue;
@@ -124,8 +126,17 @@ impl Intervals {
             for (width, multiples) in windows {
                 // Once around the guess, and once around the middle of what that gathered.
                 let first = self.look(guess_ms, *width, multiples);
+                looked.push((guess_ms, *width, set_of(multiples)));
                 let again: Vec<i64> = first.folds.iter().map(|fold| fold.multiples).collect();
+                let is_new = |middle_ms: &f64| {
+                    !looked.iter().any(|(period_ms, of_width, of_multiples)| {
+                        (period_ms, of_width) == (middle_ms, width)
+                            && set_of(&again) & !of_multiples == 0
+                    })
+                };
                 let middle_ms = first.middle_ms.filter(|middle| *middle >= self.shortest_ms);
+                let middle_ms = middle_ms.filter(is_new);
+                looked.extend(middle_ms.map(|middle_ms| (middle_ms, *width, set_of(&again))));
                 let second = middle_ms.map(|middle_ms| self.look(middle_ms, *width, &again));
                 let second = second.into_iter().flat_map(|look| look.folds);
                 for fold in first.folds.into_iter().chain(second) {
@@ -253,6 +264,11 @@ impl Intervals {
         let whole = if steps < 0.0 { whole.ceil() } else { whole.floor() };
         (whole + steps) * self.resolution_ms as f64
     }
+}
+
+/// A bit for each of these multiples.
+fn set_of(multiples: &[i64]) -> u32 {
+    multiples.iter().fold(0, |set, multiple| set | 1 << multiple)
 }
 
 /// Connections at random: exponential intervals (of several agents sums of so many: Erlang's

@@ -45,22 +45,16 @@ impl IntervalDistribution {
         let intervals = times_ms.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
         let count = times_ms.len().checked_sub(1).filter(|count| *count > 0)?;
         let sum_ms = times_ms.last()?.wrapping_sub(*times_ms.first()?);
-        let average_ms = sum_ms / count as i64;
-        // Around a whole number, so that sums are exact in any order; what a damaged cache holds in
-        // no order may be of any size.
-        let square = |interval_ms: i64| {
-            let distance = u128::from(interval_ms.wrapping_sub(average_ms).unsigned_abs());
-            distance.wrapping_mul(distance)
-        };
         let longest_ms =
             outline.intervals_ms.and_then(|(_, longest)| usize::try_from(longest).ok());
+        let square = |ms: i64| u128::from(ms.unsigned_abs()).pow(2);
         let (squares, median_ms) = match longest_ms {
             // More intervals than lengths they may have are sooner counted than put into order.
             Some(longest) if longest < count => {
                 let counts = counts(intervals, longest);
                 let squares = counts.iter().zip(0..);
                 let squares = squares.map(|(count, length)| square(length) * u128::from(*count));
-                (squares.sum::<u128>(), median_of_counts(&counts))
+                (squares.sum(), median_of_counts(&counts))
             }
             _ => {
                 let mut intervals: Vec<i64> = intervals.collect();
@@ -68,10 +62,21 @@ impl IntervalDistribution {
                 (squares.fold(0, u128::wrapping_add), median(&mut intervals))
             }
         };
-        let rest_ms = (sum_ms - average_ms * count as i64) as f64 / count as f64;
-        let variance = (squares as f64 / count as f64 - rest_ms * rest_ms).max(0.0);
-        Some(IntervalDistribution { median: seconds(median_ms), stddev: seconds(variance.sqrt()) })
+        let deviation_ms = standard_deviation(count as u128, sum_ms, squares);
+        Some(IntervalDistribution { median: seconds(median_ms), stddev: seconds(deviation_ms) })
     }
+}
+
+/// Of so many values with this sum and this sum of squares.
+fn standard_deviation(count: u128, sum: i64, squares: u128) -> f64 {
+    // In whole numbers, where nothing is lost to rounding; spans of many thousand years do not fit.
+    let square_of_sum = u128::from(sum.unsigned_abs()).pow(2);
+    let product = count.checked_mul(squares).and_then(|all| all.checked_sub(square_of_sum));
+    let product = product.map_or_else(
+        || (count as f64 * squares as f64 - square_of_sum as f64).max(0.0),
+        |product| product as f64,
+    );
+    product.sqrt() / count as f64
 }
 
 /// How often each length up to the longest occurs.

@@ -59,8 +59,9 @@ fn periods(interval_ms: i64, period_ms: f64) -> Option<i64> {
     if period_ms <= 0.0 {
         return None;
     }
-    let periods = (interval_ms as f64 / period_ms).round().max(1.0);
-    (periods <= MOST_PERIODS as f64).then_some(periods as i64)
+    // To the nearest: a cast cuts off what is behind the point, and sooner than a call rounds.
+    let periods = ((interval_ms as f64 / period_ms + 0.5) as i64).max(1);
+    (periods <= MOST_PERIODS).then_some(periods)
 }
 
 #[cfg(test)]

@@ -46,6 +46,11 @@ pub(super) fn id(group: u32, number: u32) -> Result<i64, CacheError> {
     Ok(i64::from(group) << NUMBER_BITS | i64::from(number))
 }
 
+/// The group of a block.
+pub(super) fn group_of(id: i64) -> i64 {
+    id >> NUMBER_BITS
+}
+
 /// The bytes of a block.
 pub(super) const PAYLOAD: &str = "SELECT bytes FROM payload WHERE id = ?1";
 

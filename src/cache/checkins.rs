@@ -42,12 +42,11 @@ pub fn merge(times_ms: &[i64], gap_ms: i64) -> Vec<i64> {
 /// The same in place of what `checkins` holds.
 pub fn merge_into(checkins: &mut Vec<i64>, times_ms: &[i64], gap_ms: i64) {
     checkins.clear();
-    checkins.extend(times_ms.first());
-    checkins.resize(times_ms.len(), 0);
+    checkins.extend_from_slice(times_ms);
     let mut count = 1;
     for pair in times_ms.windows(2) {
-        // What belongs to the last check-in is overwritten: whether it does is hard to foretell, and
-        // a branch would cost more.
+        // What belongs to the check-in before is overwritten: whether it does is hard to foretell,
+        // and a branch would cost more.
         if let Some(next) = checkins.get_mut(count) {
             *next = pair[1];
         }

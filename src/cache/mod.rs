@@ -13,6 +13,7 @@ pub mod checkins;
 mod claims;
 mod column;
 mod decoded;
+mod digest;
 mod error;
 mod group;
 mod instances;

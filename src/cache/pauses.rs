@@ -37,12 +37,6 @@ impl Pauses {
         }
     }
 
-    /// Adds a part of the timeline, without the gap before it.
-    pub(super) fn add(&mut self, part: &Pauses) {
-        self.active_ms = self.active_ms.saturating_add(part.active_ms);
-        self.paused_ms = self.paused_ms.saturating_add(part.paused_ms);
-    }
-
     /// Whether check-ins last longer than the pauses between them; of sums in whole seconds no in
     /// doubt.
     pub fn are_outlasted(&self) -> bool {

@@ -4,13 +4,13 @@
 //! Only facts that follow from the times alone. What they rule out is decided by those who know
 //! the detectors.
 
-use super::CacheError;
 use super::block::DecodeError;
 use super::checkins::{self, READINGS, Reading};
 use super::column::{put_varint, take_varint};
 use super::pauses::Pauses;
-use super::repetition::{Hour, Hours, Repetition};
+use super::repetition::Repetition;
 use super::variation::Variation;
+use super::{CacheError, digest};
 
 /// What a block's row holds of its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl<'d> BlockSummary<'d> {
         }
         match self.digest {
             Undigested::Bytes(bytes) => out.extend(bytes),
-            Undigested::Times(times_ms) => out.extend(Digest::of(times_ms).to_bytes()),
+            Undigested::Times(times_ms) => out.extend(digest::of(times_ms)),
         }
     }
 
@@ -83,13 +83,6 @@ pub fn shortest_and_longest(times_ms: &[i64]) -> Option<(i64, i64)> {
         .reduce(|(shortest, longest), (_, next)| (next.min(shortest), next.max(longest)))
 }
 
-/// The part of a summary that is opaque to SQLite.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Digest {
-    rhythms: Rhythms,
-    hours: Hours,
-}
-
 /// What each of [`READINGS`] makes of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rhythms {
@@ -105,7 +98,7 @@ impl Rhythms {
         Rhythms::by(times_ms, Variation::of)
     }
 
-    fn by(times_ms: &[i64], variation: fn(&[i64], Reading) -> Variation) -> Rhythms {
+    pub(super) fn by(times_ms: &[i64], variation: fn(&[i64], Reading) -> Variation) -> Rhythms {
         let mut checkins = Vec::with_capacity(times_ms.len());
         let mut merged_over = None;
         let variations = READINGS.map(|reading| {
@@ -121,76 +114,6 @@ impl Rhythms {
         });
         Rhythms { variations, pauses }
     }
-}
-
-impl Digest {
-    pub(super) fn of(times_ms: &[i64]) -> Digest {
-        let rhythms = Rhythms::by(times_ms, Variation::of_part);
-        Digest { rhythms, hours: Hours::of(times_ms) }
-    }
-
-    /// Numbers as LEB128; zeros at the end are left out, which most of a small block's are.
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let Hours { first, last, share_between } = self.hours;
-        let hours = [first.intervals, first.most_frequent, last.intervals, last.most_frequent];
-        let mut bytes = Vec::new();
-        let Rhythms { variations, pauses } = &self.rhythms;
-        for number in [
-            |variation: &Variation| variation.checkins,
-            |variation: &Variation| variation.sum,
-            |variation: &Variation| variation.absences,
-            |variation: &Variation| variation.sum_of_absences,
-        ] {
-            variations.iter().for_each(|each| put_varint(number(each), &mut bytes));
-        }
-        for (pauses, _) in of_one_agent(pauses) {
-            // In whole seconds, so rounded that nothing is ruled out by it.
-            put_varint(pauses.active_ms as u64 / 1000, &mut bytes);
-            put_varint((pauses.paused_ms as u64).div_ceil(1000), &mut bytes);
-        }
-        hours.iter().chain([&share_between]).for_each(|number| put_varint(*number, &mut bytes));
-        let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        bytes.truncate(length);
-        bytes
-    }
-
-    pub(super) fn from_bytes(mut bytes: &[u8]) -> Result<Digest, DecodeError> {
-        let mut next = || if bytes.is_empty() { Ok(0) } else { take_varint(&mut bytes) };
-        let mut rhythms = Rhythms::default();
-        for (variation, reading) in rhythms.variations.iter_mut().zip(READINGS) {
-            variation.checkins = next()?;
-            variation.pairs = Variation::pairs_of_part(variation.checkins, reading);
-        }
-        for variation in &mut rhythms.variations {
-            variation.sum = next()?;
-        }
-        for variation in &mut rhythms.variations {
-            variation.absences = next()?;
-        }
-        for variation in &mut rhythms.variations {
-            variation.sum_of_absences = next()?;
-        }
-        let milliseconds =
-            |seconds| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
-        for (pauses, reading) in rhythms.pauses.iter_mut().zip(READINGS) {
-            if reading.agents == 1 {
-                let (active_ms, paused_ms) = (milliseconds(next()?), milliseconds(next()?));
-                *pauses = Pauses { active_ms, paused_ms };
-            }
-        }
-        let mut hour = || Ok(Hour { intervals: next()?, most_frequent: next()? });
-        let (first, last) = (hour()?, hour()?);
-        let hours = Hours { first, last, share_between: next()? };
-        match bytes {
-            [] => Ok(Digest { rhythms, hours }),
-            _ => Err(DecodeError::TrailingBytes),
-        }
-    }
-}
-
-/// Those of readings with one agent; several are merged over nothing.
-fn of_one_agent(pauses: &[Pauses]) -> impl Iterator<Item = (&Pauses, Reading)> {
-    pauses.iter().zip(READINGS).filter(|(_, reading)| reading.agents == 1)
 }
 
 /// How many connections, and between which bounds.
@@ -249,20 +172,13 @@ pub struct Summary {
 impl Summary {
     /// Adds the block that comes next in time.
     pub(super) fn add(&mut self, block: &BlockSummary<'_>) -> Result<(), CacheError> {
-        let Digest { rhythms, hours } = match block.digest {
-            Undigested::Bytes(bytes) => Digest::from_bytes(bytes)?,
-            Undigested::Times(times_ms) => Digest::of(times_ms),
-        };
         let gap_ms = self.outline.gap_before(block);
-        let parts = self.rhythms.variations.iter_mut().zip(&rhythms.variations);
-        for ((variation, part), reading) in parts.zip(READINGS) {
-            variation.add(part, gap_ms.is_some_and(|gap_ms| gap_ms <= reading.merge_gap_ms));
-        }
-        let parts = self.rhythms.pauses.iter_mut().zip(&rhythms.pauses);
-        for ((pauses, part), reading) in parts.zip(READINGS) {
-            gap_ms.into_iter().for_each(|gap_ms| pauses.add_gap(gap_ms, reading));
-            pauses.add(part);
-        }
+        let hours = match block.digest {
+            Undigested::Bytes(bytes) => digest::add(bytes, gap_ms, &mut self.rhythms)?,
+            Undigested::Times(times_ms) => {
+                digest::add(&digest::of(times_ms), gap_ms, &mut self.rhythms)?
+            }
+        };
         self.repetition.add(block.first_ms, block.last_ms, &hours);
         self.outline.add(block);
         Ok(())

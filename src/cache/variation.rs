@@ -61,24 +61,13 @@ impl Variation {
         Variation { checkins, ..Variation::of(known, reading) }
     }
 
-    /// How many pairs the sums of a part hold that has so many check-ins.
-    pub(super) fn pairs_of_part(checkins: u64, reading: Reading) -> u64 {
-        checkins.saturating_sub(1 + 2 * reading.agents as u64)
-    }
-
-    /// Adds the part that comes next; `goes_on` if its first check-in began before it.
-    pub fn add(&mut self, part: &Variation, goes_on: bool) {
-        let checkins = part.checkins.saturating_sub(goes_on.into());
-        let sums = [
-            (&mut self.checkins, checkins),
-            (&mut self.pairs, part.pairs),
-            (&mut self.absences, part.absences),
-            (&mut self.sum_of_absences, part.sum_of_absences),
-            (&mut self.sum, part.sum),
-        ];
-        for (sum, more) in sums {
-            *sum = sum.saturating_add(more); // a damaged cache may hold any number
-        }
+    /// Adds the check-ins of the part that comes next, and so many pairs as its sums hold;
+    /// `goes_on` if its first check-in began before it.
+    pub(super) fn add_checkins(&mut self, checkins: u64, goes_on: bool, reading: Reading) {
+        let pairs = checkins.saturating_sub(1 + 2 * reading.agents as u64);
+        // A damaged cache may hold any number.
+        self.pairs = self.pairs.saturating_add(pairs);
+        self.checkins = self.checkins.saturating_add(checkins.saturating_sub(goes_on.into()));
     }
 
     /// Check-ins.

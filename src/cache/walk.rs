@@ -11,7 +11,7 @@ use super::{CacheError, Group, Reader, Window, block, blocks, group};
 
 /// The blocks of all groups that reach into a window, undecoded.
 const SUMMARIES: &str = "
-    SELECT group_id, id, first_ms, last_ms, connections, summary
+    SELECT id, first_ms, last_ms, connections, summary
     FROM block WHERE first_ms <= ?2 AND last_ms >= ?1
     ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
@@ -67,13 +67,14 @@ impl Reader {
         let sqlite = CacheError::from;
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
         let mut rows = select.query([window.since_ms, window.until_ms]).map_err(sqlite)?;
-        let mut open: Option<(Group, Summary)> = None;
+        let (mut open, mut summary) = (None::<Group>, Summary::default());
         let mut ids = Vec::new();
         while let Some(row) = rows.next().map_err(sqlite)? {
             let (group, id, mut block) = self.summary(row)?;
-            if let Some((of, summary)) = open.take_if(|(of, _)| of.id != group.id) {
+            if let Some(group) = open.take_if(|open| open.id != group.id) {
                 self.check_deadline()?;
-                take(of, &summary, &ids)?;
+                take(group, &summary, &ids)?;
+                summary = Summary::default();
                 ids.clear();
             }
             let mut times_ms = Vec::new();
@@ -85,23 +86,20 @@ impl Reader {
                 }
             }
             ids.push(id);
-            add(&mut open.get_or_insert_with(|| (group, Summary::default())).1, &block)?;
+            add(&mut summary, &block)?;
+            open = Some(group);
         }
-        match open {
-            Some((of, summary)) => take(of, &summary, &ids),
-            None => Ok(()),
-        }
+        open.map_or(Ok(()), |group| take(group, &summary, &ids))
     }
 
     /// A block's group, id and summary, from a row of [`SUMMARIES`].
     fn summary<'r>(&self, row: &'r Row<'_>) -> Result<(Group, i64, BlockSummary<'r>), CacheError> {
         let integer = |index| -> rusqlite::Result<i64> { Ok(row.get_ref(index)?.as_i64()?) };
-        let span_ms = (integer(2)?, integer(3)?);
-        let connections = integer(4)?;
-        let mut bytes = row.get_ref(5)?.as_blob().map_err(rusqlite::Error::from)?;
+        let (id, span_ms, connections) = (integer(0)?, (integer(1)?, integer(2)?), integer(3)?);
+        let mut bytes = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
         self.count(0, bytes.len());
-        let group = Group::take(integer(0)?, &mut bytes)?;
-        Ok((group, integer(1)?, BlockSummary::take(span_ms, connections, bytes)?))
+        let group = Group::take(blocks::group_of(id), &mut bytes)?;
+        Ok((group, id, BlockSummary::take(span_ms, connections, bytes)?))
     }
 
     /// The ids of the blocks of group `id` that reach into `window`, in time order.
