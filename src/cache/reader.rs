@@ -56,6 +56,9 @@ pub struct Totals {
     pub last_ms: Option<i64>,
 }
 
+/// Smaller files are read sooner than they are opened a second time, in bytes.
+const WORTH_A_TWIN: u64 = 1 << 20;
+
 /// A reader of a cache.
 pub struct Reader {
     pub(super) database: Database,
@@ -103,9 +106,30 @@ impl Reader {
         outcome
     }
 
-    pub(super) fn count(&self, blocks: u64, bytes: usize) {
-        let Cost { blocks: before, bytes: bytes_before } = self.cost.get();
-        self.cost.set(Cost { blocks: before + blocks, bytes: bytes_before + bytes as u64 });
+    /// Another reader of the same state, inside [`Reader::snapshot`], for another thread; `None`
+    /// where the cache has been written since that state, or is too small to be worth it.
+    pub fn twin(&self) -> Result<Option<Reader>, CacheError> {
+        let is_worth_it = self.path.metadata().is_ok_and(|file| file.len() >= WORTH_A_TWIN);
+        if !is_worth_it {
+            return Ok(None);
+        }
+        let version = |database: &Database| {
+            database.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
+        };
+        let before = version(&self.database)?;
+        let twin = Reader { deadline: self.deadline, ..Reader::open(&self.path)? };
+        twin.database.execute_batch("BEGIN")?;
+        version(&twin.database)?;
+        // What the twin sees lies between what this one has seen and what it sees from now on:
+        // where nothing was written between those, all three are the same.
+        self.database.execute_batch("COMMIT; BEGIN")?;
+        Ok((version(&self.database)? == before).then_some(twin))
+    }
+
+    /// Adds to what has been read.
+    pub fn count(&self, more: Cost) {
+        let Cost { blocks, bytes } = self.cost.get();
+        self.cost.set(Cost { blocks: blocks + more.blocks, bytes: bytes + more.bytes });
     }
 
     /// An error once the budget is spent.

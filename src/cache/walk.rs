@@ -7,7 +7,7 @@ use rusqlite::{Row, params};
 
 use super::decoded::{DecodedBlock, Parts, Run};
 use super::summary::{BlockSummary, Outline, Summary};
-use super::{CacheError, Group, Reader, Window, block, blocks, group};
+use super::{CacheError, Cost, Group, Reader, Window, block, blocks, group};
 
 /// The blocks of all groups that reach into a window, undecoded.
 const SUMMARIES: &str = "
@@ -97,7 +97,7 @@ impl Reader {
         let integer = |index| -> rusqlite::Result<i64> { Ok(row.get_ref(index)?.as_i64()?) };
         let (id, span_ms, connections) = (integer(0)?, (integer(1)?, integer(2)?), integer(3)?);
         let mut bytes = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
-        self.count(0, bytes.len());
+        self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
         let group = Group::take(blocks::group_of(id), &mut bytes)?;
         Ok((group, id, BlockSummary::take(span_ms, connections, bytes)?))
     }
@@ -156,7 +156,7 @@ impl Reader {
             let row = rows.next().map_err(sqlite)?;
             let row = row.ok_or_else(|| self.damaged("a block is missing"))?;
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
-            self.count(1, bytes.len());
+            self.count(Cost { blocks: 1, bytes: bytes.len() as u64 });
             take(bytes)?;
             self.check_deadline()?;
         }

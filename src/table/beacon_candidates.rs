@@ -1,48 +1,24 @@
 //! `beacon_candidates`: one row a group of connections, with its rhythm and who named it.
 //!
-//! A group goes through three doors, each dearer than the one before: its summary, which needs no
-//! decoding; the times of its connections, for the detectors; the rest of them, for its row.
+//! Which groups are looked at is decided here, by their summaries, and by how many threads; what
+//! becomes of each by `examination`.
 
-use std::cmp::Ordering;
-use std::collections::hash_map::Entry;
+use std::panic::resume_unwind;
+use std::sync::atomic::{self, AtomicUsize};
+use std::thread;
 
-use rustc_hash::FxHashMap;
-
-use super::candidate_row::{CandidateRow, Place};
-use super::grouping::{self, Detail, ResultGroup};
-use super::judgement::{self, Findings, Judgement, Wanted};
+use super::examination::{Candidate, Examination, Outcome, Question};
+use super::grouping;
+use super::judgement::{self, Wanted};
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
-use super::selection::{Member, Open, Selection, is_public, tuple};
+use super::selection::{Member, Open, Selection, is_public};
 use super::tables::Answer;
 use super::{QueryContext, Row, Table, TableError};
 use crate::beacon::readings::Readings;
 use crate::beacon::{fixed_interval, repetitive_interval};
-use crate::cache::{Group, Parts, Reader, Summary};
-use crate::suppression::{self, Rules, RulesOnPath};
-
-/// A row, and what it is ordered by.
-struct Candidate {
-    score: f64,
-    tuple: String,
-    row: Row,
-}
-
-/// What becomes of a group.
-enum Outcome {
-    Row(Candidate),
-    /// Not what was asked for.
-    Passed,
-    /// A rule hides it.
-    Suppressed,
-}
-
-impl Candidate {
-    /// The highest score first.
-    fn order(&self, other: &Candidate) -> Ordering {
-        other.score.total_cmp(&self.score).then_with(|| self.tuple.cmp(&other.tuple))
-    }
-}
+use crate::cache::{Group, Reader, Summary};
+use crate::suppression::Rules;
 
 /// The rows for `context`, with `now_ms` (unix milliseconds) as the end of the window if the
 /// query names none.
@@ -60,6 +36,8 @@ pub(super) fn generate(
     let asks = !parameters.include_all || wanted.shows_rhythm();
     let open = |group: &Group, summary: &Summary| open_by_summary(group, summary, &parameters);
     let (window, include_loopback) = (parameters.window, parameters.include_loopback);
+    // Begun before anything is read, for both to see the same.
+    let twin = reader.twin()?;
     let mut selection = Selection::new(reader, window, include_loopback, asks.then_some(open))?;
     if !narrowing.is_empty() {
         selection.narrow(&narrowing, columns_in_key(parameters.group_by))?;
@@ -74,46 +52,52 @@ pub(super) fn generate(
         .visible_columns()
         .iter()
         .map(|column| context.uses(column.name) || narrowing.narrows(column.name));
-    let mut asked = Asked {
-        rules: suppresses.then_some(rules),
-        rules_on_path: FxHashMap::default(),
-        parameters: &parameters,
-        narrowing: &narrowing,
-        wanted,
-        used: used.collect(),
-        selection,
-    };
-    let mut candidates: Vec<Candidate> = Vec::new();
-    let (mut found, mut rows_suppressed, mut groups_seen) = (0_u64, 0, 0);
+    let rules = suppresses.then_some(rules);
+    let question = Question { rules, parameters: &parameters, wanted, used: used.collect() };
+    let mut groups_seen = 0;
+    let mut runs = Vec::new();
     for members in grouping::runs(&members, parameters.group_by) {
         groups_seen += 1;
         let open = open_of(members, &parameters);
-        if !parameters.include_all && !open.can_be_named() {
-            continue;
-        }
-        let (detail, is_of_row) = asked.first_look(members, &open)?;
-        for group in asked.gather(members, detail)? {
-            match asked.candidate(members, group, &open, is_of_row)? {
-                Outcome::Row(candidate) => {
-                    found += 1;
-                    candidates.push(candidate);
-                    if candidates.len() / 2 > most_rows {
-                        keep_first(&mut candidates, most_rows);
-                    }
-                }
-                Outcome::Suppressed => rows_suppressed += 1,
-                Outcome::Passed => {}
-            }
+        if parameters.include_all || open.can_be_named() {
+            runs.push((members, open));
         }
     }
-    if parameters.include_all && parameters.row_limit.is_none() && found > DEFAULT_ROW_LIMIT {
-        return Err(TableError::TooManyRows { rows: found, limit: DEFAULT_ROW_LIMIT });
+    let window_is_empty = selection.window_is_empty;
+    let next = AtomicUsize::new(0);
+    let look = |narrowing: Narrowing, selection: Selection<'_>| {
+        look(Examination::new(&question, narrowing, selection), most_rows, &runs, &next)
+    };
+    let mut found = match twin {
+        None => look(narrowing, selection)?,
+        Some(twin) => {
+            let (shared, same_narrowing) =
+                (selection.shared(), Narrowing::of(context, &NARROWING)?);
+            let (mine, others) = thread::scope(|scope| {
+                let other = scope.spawn(|| {
+                    let twin = twin;
+                    let found = look(same_narrowing, Selection::sharing(shared, &twin));
+                    found.map(|found| (found, twin.cost()))
+                });
+                (look(narrowing, selection), other.join())
+            });
+            let (others, cost) = others.unwrap_or_else(|panic| resume_unwind(panic))?;
+            reader.count(cost);
+            mine?.and(others)
+        }
+    };
+    if parameters.include_all && parameters.row_limit.is_none() && found.rows > DEFAULT_ROW_LIMIT {
+        return Err(TableError::TooManyRows { rows: found.rows, limit: DEFAULT_ROW_LIMIT });
     }
-    keep_first(&mut candidates, most_rows);
-    let rows: Vec<Row> = candidates.into_iter().map(|candidate| candidate.row).collect();
-    let window_is_empty = asked.selection.window_is_empty;
-    let rows_cut = found - rows.len() as u64;
-    Ok(Answer { rows, rows_cut, rows_suppressed, groups_seen, window_is_empty })
+    keep_first(&mut found.candidates, most_rows);
+    let rows: Vec<Row> = found.candidates.into_iter().map(|candidate| candidate.row).collect();
+    Ok(Answer {
+        rows_cut: found.rows - rows.len() as u64,
+        rows,
+        rows_suppressed: found.suppressed,
+        groups_seen,
+        window_is_empty,
+    })
 }
 
 /// Which detectors may name a group of the cache by itself, of which no more is known than its
@@ -158,173 +142,56 @@ fn columns_in_key(group_by: GroupBy) -> &'static [&'static str] {
     }
 }
 
+/// What some of the groups gave.
+#[derive(Default)]
+struct Found {
+    /// No fewer than the most rows that may be returned, of as many as there are.
+    candidates: Vec<Candidate>,
+    rows: u64,
+    suppressed: u64,
+}
+
+impl Found {
+    fn and(mut self, other: Found) -> Found {
+        self.candidates.extend(other.candidates);
+        Found {
+            candidates: self.candidates,
+            rows: self.rows + other.rows,
+            suppressed: self.suppressed + other.suppressed,
+        }
+    }
+}
+
+/// Examines one of `runs` after the other, the `next` that no other thread has taken.
+fn look(
+    mut examination: Examination<'_>,
+    most_rows: usize,
+    runs: &[(&[Member], Open)],
+    next: &AtomicUsize,
+) -> Result<Found, TableError> {
+    let mut found = Found::default();
+    loop {
+        let at = next.fetch_add(1, atomic::Ordering::Relaxed);
+        let Some((members, open)) = runs.get(at) else {
+            return Ok(found);
+        };
+        let examined = examination.examine(at, members, open, |outcome| match outcome {
+            Outcome::Row(candidate) => {
+                found.rows += 1;
+                found.candidates.push(candidate);
+                if found.candidates.len() / 2 > most_rows {
+                    keep_first(&mut found.candidates, most_rows);
+                }
+            }
+            Outcome::Suppressed => found.suppressed += 1,
+            Outcome::Passed => {}
+        });
+        // The other thread need not go on.
+        examined.inspect_err(|_| next.store(runs.len(), atomic::Ordering::Relaxed))?;
+    }
+}
+
 fn keep_first(candidates: &mut Vec<Candidate>, most_rows: usize) {
     candidates.sort_by(Candidate::order);
     candidates.truncate(most_rows);
-}
-
-/// What a query asks of every group.
-struct Asked<'a> {
-    /// `None` if nobody asks what they say.
-    rules: Option<&'a Rules>,
-    /// Those of them that each pathname, by its name id, may fall under.
-    rules_on_path: FxHashMap<u32, RulesOnPath<'a>>,
-    parameters: &'a Parameters,
-    narrowing: &'a Narrowing,
-    wanted: Wanted,
-    /// For each visible column, whether its value is asked for.
-    used: Vec<bool>,
-    selection: Selection<'a>,
-}
-
-impl Asked<'_> {
-    /// The rules that a pathname, by its name id, may fall under; `None` if there are none.
-    fn rules_on_path(&mut self, pathname: u32) -> Result<Option<&RulesOnPath<'_>>, TableError> {
-        let Some(rules) = self.rules else {
-            return Ok(None);
-        };
-        let on_path = match self.rules_on_path.entry(pathname) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(rules.on_path(&self.selection.name(pathname)?)),
-        };
-        Ok(Some(&*on_path).filter(|on_path| !on_path.is_empty()))
-    }
-
-    fn gather(&self, members: &[Member], detail: Detail) -> Result<Vec<ResultGroup>, TableError> {
-        grouping::gather(&self.selection, members, self.parameters.group_by, detail)
-    }
-
-    /// All that its row needs, where a group is sure to have one or cannot be looked at twice; else
-    /// what the detectors look at. And which of the two it is.
-    fn first_look(
-        &mut self,
-        members: &[Member],
-        open: &Open,
-    ) -> Result<(Detail, bool), TableError> {
-        let Parameters { include_all, group_by, .. } = self.parameters;
-        let is_row = *include_all || open.fixed == Some(true);
-        match is_row || *group_by == GroupBy::ProcessInstance {
-            true => Ok((self.detail_of_row(members, open)?, true)),
-            false => Ok((Detail::Connections(Parts::default()), false)),
-        }
-    }
-
-    /// What has to be known of a group to show it, or to see that a rule hides it.
-    fn detail_of_row(&mut self, members: &[Member], open: &Open) -> Result<Detail, TableError> {
-        let mut wanted = self.wanted;
-        for member in members {
-            wanted.parts.domains |= match self.rules_on_path(member.group.pathname)? {
-                Some(rules) => rules.read_domains(),
-                None => false,
-            };
-        }
-        Ok(wanted.to_show(open))
-    }
-
-    /// The row of a group, if it is to be returned.
-    fn candidate(
-        &mut self,
-        members: &[Member],
-        mut group: ResultGroup,
-        open: &Open,
-        is_of_row: bool,
-    ) -> Result<Outcome, TableError> {
-        let mut findings = Findings::default();
-        if !self.parameters.include_all {
-            if !findings.name(&group, self.parameters, open) {
-                return Ok(Outcome::Passed);
-            }
-            if !is_of_row {
-                let detail = self.detail_of_row(members, open)?;
-                match self.gather(members, detail)?.pop() {
-                    Some(shown) => group = shown,
-                    None => return Ok(Outcome::Passed),
-                }
-            }
-        }
-        let place = self.place(&group)?;
-        if !self.passes(&place, &group)? {
-            return Ok(Outcome::Passed);
-        }
-        let suppressed_by = self.suppressed_by(&group)?;
-        if !suppressed_by.is_empty() && !self.parameters.include_suppressed {
-            return Ok(Outcome::Suppressed);
-        }
-        let judgement = Judgement::of(&group, findings, self.parameters, &self.wanted, open);
-        let score = if self.wanted.order { judgement.score() } else { 0.0 };
-        let row = CandidateRow {
-            parameters: self.parameters,
-            wanted: &self.wanted,
-            last_day: self.selection.last_day,
-            group: &group,
-            judgement: &judgement,
-            place: &place,
-            suppressed_by: &suppressed_by,
-        };
-        let row = row.values(&self.used);
-        Ok(Outcome::Row(Candidate { score, tuple: place.tuple, row }))
-    }
-
-    /// Who talks to whom, as text, as far as anybody asks.
-    fn place(&mut self, group: &ResultGroup) -> Result<Place, TableError> {
-        let latest = &group.latest;
-        let reader = self.selection.reader;
-        let mut place = Place { host: self.selection.name(latest.group.host)?, ..Place::default() };
-        if latest.instance != 0 {
-            place.instance = Some(reader.instance(latest.instance)?);
-        }
-        if self.parameters.group_by == GroupBy::ProcessPort {
-            place.tuple = tuple("*", latest.group.port);
-            return Ok(place);
-        }
-        place.scope = latest.group.scope.as_str();
-        place.domain = reader.domain(latest.domain)?;
-        if self.wanted.destination || self.wanted.order {
-            place.destination = self.selection.name(latest.group.destination)?;
-            place.tuple = tuple(&place.destination, latest.group.port);
-        }
-        Ok(place)
-    }
-
-    fn passes(&self, place: &Place, group: &ResultGroup) -> Result<bool, TableError> {
-        let narrowing = self.narrowing;
-        Ok(narrowing.is_empty()
-            || narrowing.accepts("host", &place.host)?
-                && narrowing.accepts("pathname", place.pathname())?
-                && narrowing.accepts("sophosPID", &place.sophos_pid())?
-                && narrowing.accepts("destination", &place.destination)?
-                && narrowing.accepts_number("destinationport", group.latest.group.port.into())?
-                && narrowing.accepts("tuple", &place.tuple)?)
-    }
-
-    /// The name of the rule that matches the latest connection, if every connection of the group is
-    /// matched by some rule; else ''. One that is not is what a hunter has to see.
-    fn suppressed_by(&mut self, group: &ResultGroup) -> Result<String, TableError> {
-        let mut latest = String::new();
-        for (member, domain) in &group.members {
-            if self.rules_on_path(member.pathname)?.is_none() {
-                return Ok(String::new());
-            }
-            let pathname = self.selection.name(member.pathname)?;
-            let destination = self.selection.name(member.destination)?;
-            let domain_name = self.selection.reader.domain(*domain)?;
-            let on_path = self.rules_on_path(member.pathname)?;
-            let rule = on_path.and_then(|on_path| {
-                on_path.find(&suppression::Member {
-                    pathname: &pathname,
-                    destination: &destination,
-                    domain: &domain_name,
-                    port: member.port,
-                    protocol: member.protocol,
-                })
-            });
-            let Some(rule) = rule else {
-                return Ok(String::new());
-            };
-            if member.id == group.latest.group.id && *domain == group.latest.domain {
-                latest.clone_from(&rule.name);
-            }
-        }
-        Ok(latest)
-    }
 }

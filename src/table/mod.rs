@@ -12,6 +12,7 @@ mod candidate_row;
 mod column;
 mod columns;
 mod error;
+mod examination;
 mod grouping;
 mod judgement;
 mod narrowing;

@@ -3,6 +3,7 @@
 //! Which of them one row describes is decided by `grouping`.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
@@ -73,10 +74,17 @@ pub(super) struct Selection<'r> {
     pub(super) window_is_empty: bool,
     pub(super) members: Vec<Member>,
     /// The ids of the blocks of all members.
-    blocks: Vec<i64>,
+    blocks: Arc<[i64]>,
     names: FxHashMap<u32, Rc<str>>,
     /// For a host and a pathname as it groups, whether any spelling of it passes the narrowing.
     passing_pathnames: FxHashMap<(u32, u32), bool>,
+}
+
+/// The part of a selection that threads can share.
+pub(super) struct Shared {
+    window: Window,
+    last_day: Window,
+    blocks: Arc<[i64]>,
 }
 
 impl<'r> Selection<'r> {
@@ -90,12 +98,13 @@ impl<'r> Selection<'r> {
     ) -> Result<Selection<'r>, TableError> {
         let mut selection = Selection::without_members(reader, window);
         let mut whole: Option<(i64, i64)> = None;
+        let mut all_blocks = Vec::new();
         let mut take = |group: Group, outline: &Outline, blocks: &[i64], open: Open| {
             let (first_ms, last_ms) = whole.unwrap_or(outline.span_ms);
             whole = Some((first_ms.min(outline.span_ms.0), last_ms.max(outline.span_ms.1)));
             if include_loopback || group.scope != Scope::Loopback {
-                let of_member = (selection.blocks.len(), blocks.len());
-                selection.blocks.extend(blocks);
+                let of_member = (all_blocks.len(), blocks.len());
+                all_blocks.extend(blocks);
                 selection.members.push(Member {
                     group,
                     outline: *outline,
@@ -113,6 +122,7 @@ impl<'r> Selection<'r> {
                 take(group, outline, blocks, Open::default())
             })?,
         }
+        selection.blocks = all_blocks.into();
         let (first_ms, until_ms) = whole.unwrap_or((window.since_ms, window.until_ms));
         let since_ms = first_ms.max(rita::span_begin_ms(until_ms));
         selection.last_day = Window { since_ms, until_ms };
@@ -128,10 +138,22 @@ impl<'r> Selection<'r> {
             last_day: window,
             window_is_empty: false,
             members: Vec::new(),
-            blocks: Vec::new(),
+            blocks: Arc::default(),
             names: FxHashMap::default(),
             passing_pathnames: FxHashMap::default(),
         }
+    }
+
+    /// What another thread needs of it.
+    pub(super) fn shared(&self) -> Shared {
+        let Selection { window, last_day, .. } = *self;
+        Shared { window, last_day, blocks: Arc::clone(&self.blocks) }
+    }
+
+    /// The same without the members, through a `reader` of the same state.
+    pub(super) fn sharing(shared: Shared, reader: &'r Reader) -> Selection<'r> {
+        let Shared { window, last_day, blocks } = shared;
+        Selection { last_day, blocks, ..Selection::without_members(reader, window) }
     }
 
     /// The ids of a member's blocks.
