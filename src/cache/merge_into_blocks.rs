@@ -27,6 +27,13 @@ pub(super) struct MergeCounts {
     pub(super) duplicates: u64,
 }
 
+/// A group's row, as far as a merge changes it.
+struct Group {
+    id: u32,
+    last_ms: i64,
+    next_block: u32,
+}
+
 /// Merges `incoming`, sorted by time, into the blocks of `group`. `pid` looks up a process
 /// instance's.
 pub(super) fn merge_into_blocks(
@@ -37,7 +44,13 @@ pub(super) fn merge_into_blocks(
     mut pid: impl FnMut(u32) -> Result<Option<u32>, CacheError>,
 ) -> Result<MergeCounts, CacheError> {
     let mut counts = MergeCounts::default();
-    let headers = headers_around(group, incoming, database)?;
+    let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else {
+        return Ok(counts);
+    };
+    let span_ms = (first.connection.time_ms, last.connection.time_ms);
+    let mut group = load(group, database)?;
+    let headers =
+        if group.next_block > 0 { headers_around(&group, span_ms, database)? } else { Vec::new() };
     for (headers, incoming) in segments(&headers, incoming) {
         let mut existing = Vec::new();
         let mut known_claims = Vec::new();
@@ -52,7 +65,7 @@ pub(super) fn merge_into_blocks(
         counts.added += merged.added;
         counts.duplicates += merged.duplicates;
         if merged.added > 0 {
-            write(group, headers, &merged, pass, database)?;
+            write(&mut group, headers, &merged, pass, database)?;
         } else if pass.goes_on {
             let mut rest = merged.claims.as_slice();
             for header in headers {
@@ -62,27 +75,26 @@ pub(super) fn merge_into_blocks(
             }
         }
     }
+    if counts.added > 0 {
+        save(&group, counts.added, span_ms.0, database)?;
+    }
     Ok(counts)
 }
 
-/// The blocks that `incoming` may fall between, in time order: those that begin in its span, and
-/// the one before, if it reaches into it or has room.
+/// The blocks that connections of this span may fall between, in time order: those that begin in it,
+/// and the one before, if it reaches into it or has room.
 fn headers_around(
-    group: u32,
-    incoming: &[Incoming],
+    group: &Group,
+    (first_ms, last_ms): (i64, i64),
     database: &Database,
 ) -> Result<Vec<Header>, CacheError> {
-    let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else {
-        return Ok(Vec::new());
-    };
-    let (first_ms, last_ms) = (first.connection.time_ms, last.connection.time_ms);
     let mut headers = Vec::new();
     let before: Option<Header> = database
         .prepare_cached(&format!(
             "SELECT {HEADER_COLUMNS} FROM block WHERE group_id = ?1 AND first_ms < ?2
              ORDER BY first_ms DESC, last_ms DESC, id DESC LIMIT 1"
         ))?
-        .query_row(params![group, first_ms], Header::from_row)
+        .query_row(params![group.id, first_ms], Header::from_row)
         .optional()?;
     headers
         .extend(before.filter(|block| block.last_ms >= first_ms || block.connections < CAPACITY));
@@ -90,7 +102,7 @@ fn headers_around(
         "SELECT {HEADER_COLUMNS} FROM block
          WHERE group_id = ?1 AND first_ms BETWEEN ?2 AND ?3 ORDER BY first_ms, last_ms, id"
     ))?;
-    for header in within.query_map(params![group, first_ms, last_ms], Header::from_row)? {
+    for header in within.query_map(params![group.id, first_ms, last_ms], Header::from_row)? {
         headers.push(header?);
     }
     Ok(headers)
@@ -127,34 +139,33 @@ fn segments<'a>(
     segments
 }
 
-/// Writes `merged` in place of the blocks `old`, and the group's own totals.
+/// Writes `merged` in place of the blocks `old`.
 fn write(
-    group: u32,
+    group: &mut Group,
     old: &[Header],
     merged: &Merged,
     pass: PassState,
     database: &Database,
 ) -> Result<(), CacheError> {
-    let (Some(first), Some(last)) = (merged.connections.first(), merged.connections.last()) else {
+    let Some(last) = merged.connections.last() else {
         return Ok(());
     };
-    let (group_last_ms, mut next_block): (i64, u32) = database
-        .prepare_cached("SELECT last_ms, next_block FROM connection_group WHERE id = ?1")?
-        .query_row([group], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let is_end_of_group = last.time_ms >= group.last_ms;
+    group.last_ms = group.last_ms.max(last.time_ms);
     let mut old_ids = old.iter().map(|header| header.id);
     for header in old {
         blocks::remove_summary(header, database)?;
     }
     let mut claims = merged.claims.as_slice();
-    for part in block::split(&merged.connections, last.time_ms >= group_last_ms) {
+    for part in block::split(&merged.connections, is_end_of_group) {
         let id = match old_ids.next() {
             Some(id) => id,
             None => {
-                next_block += 1;
-                blocks::id(group, next_block - 1)?
+                group.next_block += 1;
+                blocks::id(group.id, group.next_block - 1)?
             }
         };
-        blocks::write(group, id, part, database)?;
+        blocks::write(group.id, id, part, database)?;
         let (of_part, after) = claims.split_at(part.len());
         claims = after;
         if pass.goes_on {
@@ -164,14 +175,26 @@ fn write(
     for id in old_ids {
         blocks::remove_payload(id, database)?;
     }
+    Ok(())
+}
+
+fn load(id: u32, database: &Database) -> Result<Group, CacheError> {
+    let group = database
+        .prepare_cached("SELECT last_ms, next_block FROM connection_group WHERE id = ?1")?
+        .query_row([id], |row| Ok(Group { id, last_ms: row.get(0)?, next_block: row.get(1)? }))?;
+    Ok(group)
+}
+
+/// Writes the row of `group` after so many connections were added, the first of them at `first_ms`.
+fn save(group: &Group, added: u64, first_ms: i64, database: &Database) -> Result<(), CacheError> {
     database
         .prepare_cached(
             "UPDATE connection_group
-             SET connections = connections + ?2, first_ms = min(first_ms, ?3),
-                 last_ms = max(last_ms, ?4), next_block = ?5
+             SET connections = connections + ?2, first_ms = min(first_ms, ?3), last_ms = ?4,
+                 next_block = ?5
              WHERE id = ?1",
         )?
-        .execute(params![group, merged.added as i64, first.time_ms, last.time_ms, next_block])?;
+        .execute(params![group.id, added as i64, first_ms, group.last_ms, group.next_block])?;
     Ok(())
 }
 

@@ -29,6 +29,7 @@ mod schema;
 mod sources;
 mod summary;
 mod variation;
+mod waiting;
 mod walk;
 mod writer;
 

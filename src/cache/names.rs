@@ -37,7 +37,7 @@ impl Names {
         if let Some(id) = self.names.get(text) {
             return Ok(*id);
         }
-        let id = find_or_insert(text, connection)?;
+        let id = insert_or_find(text, connection)?;
         self.make_room(text, connection)?;
         self.names.insert(text.into(), id);
         Ok(id)
@@ -126,16 +126,17 @@ pub(crate) fn is_windows(pathname: &str) -> bool {
     has_drive || bytes.contains(&b'\\')
 }
 
-fn find_or_insert(text: &str, connection: &Connection) -> Result<u32, CacheError> {
-    let found = connection
-        .prepare_cached("SELECT id FROM name WHERE text = ?1")?
-        .query_row([text], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = found {
-        return Ok(id);
+fn insert_or_find(text: &str, connection: &Connection) -> Result<u32, CacheError> {
+    let inserted = connection
+        .prepare_cached("INSERT INTO name (text) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([text])?;
+    if inserted > 0 {
+        return inserted_id(connection, "name");
     }
-    connection.prepare_cached("INSERT INTO name (text) VALUES (?1)")?.execute([text])?;
-    inserted_id(connection, "name")
+    let id = connection
+        .prepare_cached("SELECT id FROM name WHERE text = ?1")?
+        .query_row([text], |row| row.get(0))?;
+    Ok(id)
 }
 
 /// The id of the row just inserted.

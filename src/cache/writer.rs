@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection as Database, OptionalExtension, params};
+use rusqlite::{Connection as Database, params};
 use rustc_hash::FxHashMap;
 
 use super::block::Connection;
@@ -16,6 +16,7 @@ use super::merge::Incoming;
 use super::merge_into_blocks::{PassState, merge_into_blocks};
 use super::names::{Names, inserted_id};
 use super::schema::{self, Durability};
+use super::waiting::Waiting;
 use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent, Protocol, Scope};
 
@@ -46,11 +47,6 @@ struct GroupKey {
     protocol: Protocol,
 }
 
-struct Pending {
-    group: u32,
-    incoming: Incoming,
-}
-
 /// The writer of a cache.
 pub struct Writer {
     database: Database,
@@ -59,7 +55,7 @@ pub struct Writer {
     names: Names,
     instances: Instances,
     groups: FxHashMap<GroupKey, u32>,
-    pending: Vec<Pending>,
+    waiting: Waiting,
     batch: usize,
     counts: PassCounts,
     in_transaction: bool,
@@ -144,7 +140,7 @@ impl Writer {
             names: Names::default(),
             instances: Instances::default(),
             groups: FxHashMap::default(),
-            pending: Vec::new(),
+            waiting: Waiting::default(),
             batch: BATCH,
             counts: PassCounts::default(),
             in_transaction: false,
@@ -182,7 +178,7 @@ impl Writer {
                 if self.groups.len() >= KEPT_GROUPS {
                     self.groups.clear();
                 }
-                let group = find_or_insert_group(&key, event, database)?;
+                let group = insert_or_find_group(&key, event, database)?;
                 self.groups.insert(key, group);
                 group
             }
@@ -196,9 +192,9 @@ impl Writer {
         };
         self.counts.last_event_ms = self.counts.last_event_ms.max(Some(event.time_ms));
         let incoming = Incoming { connection, record_id: event.record_id };
-        self.pending.push(Pending { group, incoming });
-        if self.pending.len() >= self.batch {
-            self.merge_pending(true)?;
+        self.waiting.push(group, incoming);
+        if self.waiting.len() >= self.batch {
+            self.merge_waiting(true)?;
             self.commit()?;
             self.keep_within_size()?;
         }
@@ -218,7 +214,7 @@ impl Writer {
     /// Ends the pass: its last events, and what `outcome` says of it, in one transaction.
     pub fn end_pass(&mut self, outcome: &PassOutcome<'_>) -> Result<PassCounts, CacheError> {
         self.begin()?;
-        self.merge_pending(false)?;
+        self.merge_waiting(false)?;
         sources::record(outcome, &self.counts, &self.database)?;
         self.commit()?;
         if self.has_claims {
@@ -238,7 +234,7 @@ impl Writer {
         }
         claims::clear(&self.database)?;
         self.has_claims = false;
-        self.pending.clear();
+        self.waiting.clear();
         self.counts = PassCounts::default();
         self.forget();
         Ok(())
@@ -294,27 +290,19 @@ impl Writer {
     }
 
     /// Merges what waits into its groups, inside the transaction.
-    fn merge_pending(&mut self, pass_goes_on: bool) -> Result<(), CacheError> {
+    fn merge_waiting(&mut self, pass_goes_on: bool) -> Result<(), CacheError> {
         self.names.save(&self.database)?;
         self.instances.save(&self.database)?;
-        let database = &self.database;
-        let mut pending = std::mem::take(&mut self.pending);
-        pending.sort_unstable_by_key(|event| (event.group, event.incoming.connection.time_ms));
-        let mut incoming = Vec::new();
-        for events in pending.chunk_by(|a, b| a.group == b.group) {
-            incoming.clear();
-            incoming.extend(events.iter().map(|event| event.incoming));
-            let pass = PassState { has_claims: self.has_claims, goes_on: pass_goes_on };
-            let instances = &mut self.instances;
-            let merged = merge_into_blocks(events[0].group, &incoming, pass, database, |id| {
-                instances.pid(id, database)
-            })?;
-            self.counts.added += merged.added;
-            self.counts.duplicates += merged.duplicates;
-        }
-        self.has_claims |= pass_goes_on;
-        pending.clear();
-        self.pending = pending;
+        let Writer { waiting, instances, database, counts, has_claims, .. } = self;
+        let pass = PassState { has_claims: *has_claims, goes_on: pass_goes_on };
+        waiting.take(|group, incoming| {
+            let pid = |id| instances.pid(id, database);
+            let merged = merge_into_blocks(group, incoming, pass, database, pid)?;
+            counts.added += merged.added;
+            counts.duplicates += merged.duplicates;
+            Ok::<_, CacheError>(())
+        })?;
+        *has_claims |= pass_goes_on;
         Ok(())
     }
 }
@@ -330,40 +318,39 @@ fn place(
     Ok(Place { host, pathname, spelling })
 }
 
-fn find_or_insert_group(
+fn insert_or_find_group(
     key: &GroupKey,
     event: &ConnectionEvent<'_>,
     database: &Database,
 ) -> Result<u32, CacheError> {
+    let GroupKey { host, pathname, destination, port, .. } = *key;
     let protocol = key.protocol.number();
-    let columns = params![key.host, key.pathname, key.destination, key.port, protocol];
-    let found = database
+    let inserted = database
+        .prepare_cached(
+            "INSERT INTO connection_group (host, pathname, destination, port, protocol,
+                                           connections, first_ms, last_ms, next_block, scope)
+             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, 0, ?7) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            host,
+            pathname,
+            destination,
+            port,
+            protocol,
+            event.time_ms,
+            Scope::of(event.destination).number(),
+        ])?;
+    if inserted > 0 {
+        return inserted_id(database, "group of connections");
+    }
+    let group = database
         .prepare_cached(
             "SELECT id FROM connection_group
              WHERE host = ?1 AND pathname = ?2 AND destination = ?3 AND port = ?4
                AND protocol = ?5",
         )?
-        .query_row(columns, |row| row.get(0))
-        .optional()?;
-    if let Some(group) = found {
-        return Ok(group);
-    }
-    database
-        .prepare_cached(
-            "INSERT INTO connection_group (host, pathname, destination, port, protocol,
-                                           connections, first_ms, last_ms, next_block, scope)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, 0, ?7)",
-        )?
-        .execute(params![
-            key.host,
-            key.pathname,
-            key.destination,
-            key.port,
-            protocol,
-            event.time_ms,
-            Scope::of(event.destination).number(),
-        ])?;
-    inserted_id(database, "group of connections")
+        .query_row(params![host, pathname, destination, port, protocol], |row| row.get(0))?;
+    Ok(group)
 }
 
 /// Renames the file and its log out of the way; gives the new name.
