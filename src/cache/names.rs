@@ -43,12 +43,15 @@ impl Names {
         Ok(id)
     }
 
-    /// The ids of a pathname as spelled, and of the key under which it groups.
+    /// The ids of a pathname as spelled, and of the key under which it groups; 0 for ''.
     pub(super) fn pathname(
         &mut self,
         text: &str,
         connection: &Connection,
     ) -> Result<(u32, u32), CacheError> {
+        if text.is_empty() {
+            return Ok((0, 0));
+        }
         if let Some(ids) = self.pathnames.get(text) {
             return Ok(*ids);
         }

@@ -21,12 +21,14 @@ pub enum Protocol {
 impl Protocol {
     /// From a name in any case, or an IANA protocol number; everything else is `Unknown`.
     pub fn from_journal(text: &str) -> Protocol {
-        match text.trim() {
+        match text {
             "tcp" | "6" => Protocol::Tcp,
             "udp" | "17" => Protocol::Udp,
-            other if other.eq_ignore_ascii_case("tcp") => Protocol::Tcp,
-            other if other.eq_ignore_ascii_case("udp") => Protocol::Udp,
-            _ => Protocol::Unknown,
+            _ => match text.trim().to_ascii_lowercase().as_str() {
+                "tcp" | "6" => Protocol::Tcp,
+                "udp" | "17" => Protocol::Udp,
+                _ => Protocol::Unknown,
+            },
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod csv_journal;
 mod evtx;
+mod fields;
 mod format;
 mod journal;
 mod lines;
@@ -146,7 +147,7 @@ fn read_lines<'s, S: JournalSink>(
     while let Some(line) = lines.next().map_err(Stop::Io)? {
         delivery.at_line(line.number);
         match line.text {
-            Some(text) if text.trim().is_empty() => {}
+            Some(text) if text.chars().all(char::is_whitespace) => {}
             Some(text) => read_line(&text, delivery).map_err(Stop::Sink)?,
             None => delivery.reject(format_args!("longer than {} MiB", lines::LONGEST_LINE >> 20)),
         }

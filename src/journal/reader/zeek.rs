@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::fields::Fields;
 use crate::journal::delivery::{Delivery, JournalSink};
 use crate::journal::field::{Field, FieldError};
 use crate::journal::{ConnectionEvent, Process, Protocol, normalise, record_id};
@@ -183,34 +184,34 @@ impl Tsv {
             to.reject("comes before the #fields line");
             return Ok(());
         }
+        let connection = match self.separator.as_bytes() {
+            [byte] if byte.is_ascii() => self.connection(Fields::new(line, *byte)),
+            _ => self.connection(line.split(self.separator.as_str())),
+        };
+        match connection {
+            Some(connection) => connection.deliver(to),
+            None => {
+                let found = line.split(self.separator.as_str()).count();
+                let named = self.fields.len();
+                to.reject(format_args!("has {found} fields where #fields names {named}"));
+                Ok(())
+            }
+        }
+    }
+
+    /// `None` unless there are as many values as fields.
+    fn connection<'l>(&self, mut values: impl Iterator<Item = &'l str>) -> Option<Connection<'l>> {
         let mut connection = Connection::default();
-        let mut places = self.fields.iter();
-        let mut values = 0;
-        let mut take = |value| {
-            values += 1;
-            if let Some((_, Some(place))) = places.next()
+        for (_, place) in &self.fields {
+            let value = values.next()?;
+            if let Some(place) = place
                 && value != self.unset_field
                 && value != self.empty_field
             {
                 *place(&mut connection) = Field::Text(Cow::Borrowed(value));
             }
-        };
-        match self.separator.as_bytes() {
-            [byte] if byte.is_ascii() => {
-                let mut from = 0;
-                for to in memchr::memchr_iter(*byte, line.as_bytes()).chain([line.len()]) {
-                    take(line.get(from..to).unwrap_or_default());
-                    from = to + 1;
-                }
-            }
-            _ => line.split(self.separator.as_str()).for_each(&mut take),
         }
-        if values != self.fields.len() {
-            let fields = self.fields.len();
-            to.reject(format_args!("has {values} fields where #fields names {fields}"));
-            return Ok(());
-        }
-        connection.deliver(to)
+        values.next().is_none().then_some(connection)
     }
 
     fn read_header(&mut self, header: &str) {
