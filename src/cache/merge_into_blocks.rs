@@ -8,8 +8,10 @@ use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use super::block::{self, CAPACITY};
 use super::blocks::{self, HEADER_COLUMNS, Header};
+use super::group_row::{GroupKey, GroupRow, Totals};
 use super::merge::{Claim, Incoming, Merged, merge};
 use super::{CacheError, claims};
+use crate::journal::Scope;
 
 /// Where a pass stands.
 #[derive(Clone, Copy)]
@@ -27,17 +29,11 @@ pub(super) struct MergeCounts {
     pub(super) duplicates: u64,
 }
 
-/// A group's row, as far as a merge changes it.
-struct Group {
-    id: u32,
-    last_ms: i64,
-    next_block: u32,
-}
-
-/// Merges `incoming`, sorted by time, into the blocks of `group`. `pid` looks up a process
-/// instance's.
+/// Merges `incoming`, sorted by time, into the blocks of a group, whose destination lies in `scope`.
+/// `pid` looks up a process instance's.
 pub(super) fn merge_into_blocks(
-    group: u32,
+    key: &GroupKey,
+    scope: Scope,
     incoming: &[Incoming],
     pass: PassState,
     database: &Database,
@@ -48,9 +44,16 @@ pub(super) fn merge_into_blocks(
         return Ok(counts);
     };
     let span_ms = (first.connection.time_ms, last.connection.time_ms);
-    let mut group = load(group, database)?;
-    let headers =
-        if group.next_block > 0 { headers_around(&group, span_ms, database)? } else { Vec::new() };
+    let Some(mut group) = GroupRow::find(key, database)? else {
+        let merged = merge(&[], &[], incoming, pid)?;
+        let connections = merged.connections.len();
+        let blocks = block::split(&merged.connections, true).len();
+        let totals = Totals { connections, span_ms, blocks };
+        let mut group = GroupRow::insert(key, scope, &totals, database)?;
+        write(&mut group, &[], &merged, pass, database)?;
+        return Ok(MergeCounts { added: merged.added, duplicates: merged.duplicates });
+    };
+    let headers = headers_around(group.id, span_ms, database)?;
     for (headers, incoming) in segments(&headers, incoming) {
         let mut existing = Vec::new();
         let mut known_claims = Vec::new();
@@ -76,7 +79,7 @@ pub(super) fn merge_into_blocks(
         }
     }
     if counts.added > 0 {
-        save(&group, counts.added, span_ms.0, database)?;
+        group.save(counts.added, span_ms.0, database)?;
     }
     Ok(counts)
 }
@@ -84,7 +87,7 @@ pub(super) fn merge_into_blocks(
 /// The blocks that connections of this span may fall between, in time order: those that begin in it,
 /// and the one before, if it reaches into it or has room.
 fn headers_around(
-    group: &Group,
+    group: u32,
     (first_ms, last_ms): (i64, i64),
     database: &Database,
 ) -> Result<Vec<Header>, CacheError> {
@@ -94,7 +97,7 @@ fn headers_around(
             "SELECT {HEADER_COLUMNS} FROM block WHERE group_id = ?1 AND first_ms < ?2
              ORDER BY first_ms DESC, last_ms DESC, id DESC LIMIT 1"
         ))?
-        .query_row(params![group.id, first_ms], Header::from_row)
+        .query_row(params![group, first_ms], Header::from_row)
         .optional()?;
     headers
         .extend(before.filter(|block| block.last_ms >= first_ms || block.connections < CAPACITY));
@@ -102,7 +105,7 @@ fn headers_around(
         "SELECT {HEADER_COLUMNS} FROM block
          WHERE group_id = ?1 AND first_ms BETWEEN ?2 AND ?3 ORDER BY first_ms, last_ms, id"
     ))?;
-    for header in within.query_map(params![group.id, first_ms, last_ms], Header::from_row)? {
+    for header in within.query_map(params![group, first_ms, last_ms], Header::from_row)? {
         headers.push(header?);
     }
     Ok(headers)
@@ -141,7 +144,7 @@ fn segments<'a>(
 
 /// Writes `merged` in place of the blocks `old`.
 fn write(
-    group: &mut Group,
+    group: &mut GroupRow,
     old: &[Header],
     merged: &Merged,
     pass: PassState,
@@ -175,26 +178,6 @@ fn write(
     for id in old_ids {
         blocks::remove_payload(id, database)?;
     }
-    Ok(())
-}
-
-fn load(id: u32, database: &Database) -> Result<Group, CacheError> {
-    let group = database
-        .prepare_cached("SELECT last_ms, next_block FROM connection_group WHERE id = ?1")?
-        .query_row([id], |row| Ok(Group { id, last_ms: row.get(0)?, next_block: row.get(1)? }))?;
-    Ok(group)
-}
-
-/// Writes the row of `group` after so many connections were added, the first of them at `first_ms`.
-fn save(group: &Group, added: u64, first_ms: i64, database: &Database) -> Result<(), CacheError> {
-    database
-        .prepare_cached(
-            "UPDATE connection_group
-             SET connections = connections + ?2, first_ms = min(first_ms, ?3), last_ms = ?4,
-                 next_block = ?5
-             WHERE id = ?1",
-        )?
-        .execute(params![group.id, added as i64, first_ms, group.last_ms, group.next_block])?;
     Ok(())
 }
 

@@ -14,6 +14,7 @@ mod claims;
 mod column;
 mod decoded;
 mod error;
+mod group_row;
 mod instances;
 mod location;
 mod lock;

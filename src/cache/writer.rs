@@ -6,24 +6,22 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection as Database, params};
-use rustc_hash::FxHashMap;
+use rusqlite::Connection as Database;
 
 use super::block::Connection;
+use super::group_row::GroupKey;
 use super::instances::{Instances, Place};
 use super::lock::WriterLock;
 use super::merge::Incoming;
 use super::merge_into_blocks::{PassState, merge_into_blocks};
-use super::names::{Names, inserted_id};
+use super::names::Names;
 use super::schema::{self, Durability};
 use super::waiting::Waiting;
 use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
-use crate::journal::{ConnectionEvent, Process, ProcessEvent, Protocol, Scope};
+use crate::journal::{ConnectionEvent, Process, ProcessEvent};
 
 /// So many connections wait for one transaction unless told otherwise: some 32 MB of memory.
 const BATCH: usize = 1 << 19;
-/// More groups than this are not kept in memory at once.
-const KEPT_GROUPS: usize = 200_000;
 
 /// What a pass did to the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,15 +36,6 @@ pub struct PassCounts {
     pub last_event_ms: Option<i64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct GroupKey {
-    host: u32,
-    pathname: u32,
-    destination: u32,
-    port: u16,
-    protocol: Protocol,
-}
-
 /// The writer of a cache.
 pub struct Writer {
     database: Database,
@@ -54,7 +43,6 @@ pub struct Writer {
     retention: Retention,
     names: Names,
     instances: Instances,
-    groups: FxHashMap<GroupKey, u32>,
     waiting: Waiting,
     batch: usize,
     counts: PassCounts,
@@ -139,7 +127,6 @@ impl Writer {
             retention,
             names: Names::default(),
             instances: Instances::default(),
-            groups: FxHashMap::default(),
             waiting: Waiting::default(),
             batch: BATCH,
             counts: PassCounts::default(),
@@ -172,17 +159,6 @@ impl Writer {
             port: event.port,
             protocol: event.protocol,
         };
-        let group = match self.groups.get(&key) {
-            Some(group) => *group,
-            None => {
-                if self.groups.len() >= KEPT_GROUPS {
-                    self.groups.clear();
-                }
-                let group = insert_or_find_group(&key, event, database)?;
-                self.groups.insert(key, group);
-                group
-            }
-        };
         let connection = Connection {
             time_ms: event.time_ms,
             instance: self.instances.connected(place, &event.process, event.time_ms, database)?,
@@ -192,7 +168,7 @@ impl Writer {
         };
         self.counts.last_event_ms = self.counts.last_event_ms.max(Some(event.time_ms));
         let incoming = Incoming { connection, record_id: event.record_id };
-        self.waiting.push(group, incoming);
+        self.waiting.push(key, event.destination, incoming);
         if self.waiting.len() >= self.batch {
             self.merge_waiting(true)?;
             self.commit()?;
@@ -270,7 +246,6 @@ impl Writer {
 
     /// Row ids in memory may be gone from the file after a removal or a rollback.
     fn forget(&mut self) {
-        self.groups.clear();
         self.names = Names::default();
         self.instances = Instances::default();
     }
@@ -295,9 +270,9 @@ impl Writer {
         self.instances.save(&self.database)?;
         let Writer { waiting, instances, database, counts, has_claims, .. } = self;
         let pass = PassState { has_claims: *has_claims, goes_on: pass_goes_on };
-        waiting.take(|group, incoming| {
+        waiting.take(|key, scope, incoming| {
             let pid = |id| instances.pid(id, database);
-            let merged = merge_into_blocks(group, incoming, pass, database, pid)?;
+            let merged = merge_into_blocks(key, scope, incoming, pass, database, pid)?;
             counts.added += merged.added;
             counts.duplicates += merged.duplicates;
             Ok::<_, CacheError>(())
@@ -316,41 +291,6 @@ fn place(
     let host = names.id(host, database)?;
     let (spelling, pathname) = names.pathname(process.pathname, database)?;
     Ok(Place { host, pathname, spelling })
-}
-
-fn insert_or_find_group(
-    key: &GroupKey,
-    event: &ConnectionEvent<'_>,
-    database: &Database,
-) -> Result<u32, CacheError> {
-    let GroupKey { host, pathname, destination, port, .. } = *key;
-    let protocol = key.protocol.number();
-    let inserted = database
-        .prepare_cached(
-            "INSERT INTO connection_group (host, pathname, destination, port, protocol,
-                                           connections, first_ms, last_ms, next_block, scope)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, 0, ?7) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![
-            host,
-            pathname,
-            destination,
-            port,
-            protocol,
-            event.time_ms,
-            Scope::of(event.destination).number(),
-        ])?;
-    if inserted > 0 {
-        return inserted_id(database, "group of connections");
-    }
-    let group = database
-        .prepare_cached(
-            "SELECT id FROM connection_group
-             WHERE host = ?1 AND pathname = ?2 AND destination = ?3 AND port = ?4
-               AND protocol = ?5",
-        )?
-        .query_row(params![host, pathname, destination, port, protocol], |row| row.get(0))?;
-    Ok(group)
 }
 
 /// Renames the file and its log out of the way; gives the new name.

@@ -30,16 +30,16 @@ fn plain_seconds_to_ms(text: &str) -> Option<i64> {
     let [b'.', microseconds @ ..] = decimals else {
         return None;
     };
-    let (seconds, microseconds) = (digits(seconds)?, digits(microseconds)?);
-    Some(1000 * i64::from(seconds) + i64::from(microseconds / 1000))
+    let seconds = u32::try_from(digits(seconds)?).ok()?;
+    Some(1000 * i64::from(seconds) + digits(microseconds)? / 1000)
 }
 
-/// A number of digits alone.
-fn digits(text: &[u8]) -> Option<u32> {
-    text.iter().try_fold(0_u32, |number, byte| match byte {
-        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u32::from(byte - b'0')),
-        _ => None,
-    })
+/// A number of up to ten digits and of nothing else.
+fn digits(text: &[u8]) -> Option<i64> {
+    if text.len() > 10 || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(text.iter().fold(0, |number, digit| 10 * number + i64::from(digit - b'0')))
 }
 
 /// Unix milliseconds of unix seconds; `None` below 0 or beyond the year 9999.

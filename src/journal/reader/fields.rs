@@ -25,22 +25,22 @@ impl<'l> Fields<'l> {
         Fields { line, separators, from: Some(0), found: 0, ahead: 0 }
     }
 
-    fn next_separator(&mut self) -> Option<usize> {
-        while self.found == 0 {
-            let rest = self.line.as_bytes().get(self.ahead..).filter(|rest| !rest.is_empty())?;
-            let bytes = rest.first_chunk().copied().unwrap_or_else(|| {
-                let mut padded = [!self.separators as u8; 8];
-                padded[..rest.len()].copy_from_slice(rest);
-                padded
-            });
-            let differences = u64::from_le_bytes(bytes) ^ self.separators;
-            // The highest bit of a byte stays 0 where there is no difference at all.
-            self.found = !((differences & LOW_BITS) + LOW_BITS | differences | LOW_BITS);
-            self.ahead += 8;
-        }
-        let at = self.ahead - 8 + self.found.trailing_zeros() as usize / 8;
-        self.found &= self.found - 1;
-        Some(at)
+    /// Looks at the next eight bytes.
+    #[inline]
+    fn look_ahead(&mut self) {
+        let rest = &self.line.as_bytes()[self.ahead..];
+        let bytes = rest.first_chunk().copied().unwrap_or_else(|| self.padded(rest));
+        let differences = u64::from_le_bytes(bytes) ^ self.separators;
+        // The highest bit of a byte stays 0 only where there is no difference at all.
+        self.found = !((differences & LOW_BITS) + LOW_BITS | differences | LOW_BITS);
+        self.ahead += 8;
+    }
+
+    /// The last bytes, and no separator after them.
+    fn padded(&self, rest: &[u8]) -> [u8; 8] {
+        let mut padded = [!self.separators as u8; 8];
+        padded[..rest.len()].copy_from_slice(rest);
+        padded
     }
 }
 
@@ -50,9 +50,17 @@ impl<'l> Iterator for Fields<'l> {
     #[inline]
     fn next(&mut self) -> Option<&'l str> {
         let from = self.from?;
-        let to = self.next_separator();
-        self.from = to.map(|to| to + 1);
-        self.line.get(from..to.unwrap_or(self.line.len()))
+        while self.found == 0 {
+            if self.ahead >= self.line.len() {
+                self.from = None;
+                return self.line.get(from..);
+            }
+            self.look_ahead();
+        }
+        let to = self.ahead - 8 + self.found.trailing_zeros() as usize / 8;
+        self.found &= self.found - 1;
+        self.from = Some(to + 1);
+        self.line.get(from..to)
     }
 }
 

@@ -184,34 +184,39 @@ impl Tsv {
             to.reject("comes before the #fields line");
             return Ok(());
         }
-        let connection = match self.separator.as_bytes() {
-            [byte] if byte.is_ascii() => self.connection(Fields::new(line, *byte)),
-            _ => self.connection(line.split(self.separator.as_str())),
+        let mut connection = Connection::default();
+        let is_complete = match self.separator.as_bytes() {
+            [byte] if byte.is_ascii() => self.place(Fields::new(line, *byte), &mut connection),
+            _ => self.place(line.split(self.separator.as_str()), &mut connection),
         };
-        match connection {
-            Some(connection) => connection.deliver(to),
-            None => {
-                let found = line.split(self.separator.as_str()).count();
-                let named = self.fields.len();
-                to.reject(format_args!("has {found} fields where #fields names {named}"));
-                Ok(())
-            }
+        if !is_complete {
+            let values = line.split(self.separator.as_str()).count();
+            let fields = self.fields.len();
+            to.reject(format_args!("has {values} fields where #fields names {fields}"));
+            return Ok(());
         }
+        connection.deliver(to)
     }
 
-    /// `None` unless there are as many values as fields.
-    fn connection<'l>(&self, mut values: impl Iterator<Item = &'l str>) -> Option<Connection<'l>> {
-        let mut connection = Connection::default();
-        for (_, place) in &self.fields {
-            let value = values.next()?;
+    /// Puts values where they go; whether there are as many as fields.
+    fn place<'l>(
+        &self,
+        values: impl Iterator<Item = &'l str>,
+        connection: &mut Connection<'l>,
+    ) -> bool {
+        let mut fields = self.fields.iter();
+        for value in values {
+            let Some((_, place)) = fields.next() else {
+                return false;
+            };
             if let Some(place) = place
                 && value != self.unset_field
                 && value != self.empty_field
             {
-                *place(&mut connection) = Field::Text(Cow::Borrowed(value));
+                *place(connection) = Field::Text(Cow::Borrowed(value));
             }
         }
-        values.next().is_none().then_some(connection)
+        fields.next().is_none()
     }
 
     fn read_header(&mut self, header: &str) {
