@@ -20,6 +20,8 @@ pub(super) struct PassState {
     pub(super) has_claims: bool,
     /// Whether there may be another batch, which will ask for claims.
     pub(super) goes_on: bool,
+    /// The latest name before this batch; no group is to a younger one yet.
+    pub(super) latest_name: u32,
 }
 
 /// How many of the connections were new, and how many there already.
@@ -44,7 +46,9 @@ pub(super) fn merge_into_blocks(
         return Ok(counts);
     };
     let span_ms = (first.connection.time_ms, last.connection.time_ms);
-    let Some(mut group) = GroupRow::find(key, database)? else {
+    let is_new = key.destination > pass.latest_name;
+    let found = if is_new { None } else { GroupRow::find(key, database)? };
+    let Some(mut group) = found else {
         let merged = merge(&[], &[], incoming, pid)?;
         let connections = merged.connections.len();
         let blocks = block::split(&merged.connections, true).len();

@@ -129,6 +129,14 @@ pub(crate) fn is_windows(pathname: &str) -> bool {
     has_drive || bytes.contains(&b'\\')
 }
 
+/// The latest of the hosts, pathnames and destinations; 0 if there is none.
+pub(super) fn latest(connection: &Connection) -> Result<u32, CacheError> {
+    let latest = connection
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM name")?
+        .query_row([], |row| row.get(0))?;
+    Ok(latest)
+}
+
 fn insert_or_find(text: &str, connection: &Connection) -> Result<u32, CacheError> {
     let inserted = connection
         .prepare_cached("INSERT INTO name (text) VALUES (?1) ON CONFLICT DO NOTHING")?

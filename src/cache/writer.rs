@@ -14,7 +14,7 @@ use super::instances::{Instances, Place};
 use super::lock::WriterLock;
 use super::merge::Incoming;
 use super::merge_into_blocks::{PassState, merge_into_blocks};
-use super::names::Names;
+use super::names::{self, Names};
 use super::schema::{self, Durability};
 use super::waiting::Waiting;
 use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
@@ -47,6 +47,8 @@ pub struct Writer {
     batch: usize,
     counts: PassCounts,
     in_transaction: bool,
+    /// Of the names that were there before the transaction, the latest.
+    latest_name: u32,
     /// Whether this pass has committed a batch already, so that there may be claims.
     has_claims: bool,
     lock: Option<WriterLock>,
@@ -131,6 +133,7 @@ impl Writer {
             batch: BATCH,
             counts: PassCounts::default(),
             in_transaction: false,
+            latest_name: 0,
             has_claims: false,
             lock,
         })
@@ -254,6 +257,7 @@ impl Writer {
         if !self.in_transaction {
             self.database.execute_batch("BEGIN IMMEDIATE")?;
             self.in_transaction = true;
+            self.latest_name = names::latest(&self.database)?;
         }
         Ok(())
     }
@@ -268,8 +272,9 @@ impl Writer {
     fn merge_waiting(&mut self, pass_goes_on: bool) -> Result<(), CacheError> {
         self.names.save(&self.database)?;
         self.instances.save(&self.database)?;
-        let Writer { waiting, instances, database, counts, has_claims, .. } = self;
-        let pass = PassState { has_claims: *has_claims, goes_on: pass_goes_on };
+        let Writer { waiting, instances, database, counts, has_claims, latest_name, .. } = self;
+        let pass =
+            PassState { has_claims: *has_claims, goes_on: pass_goes_on, latest_name: *latest_name };
         waiting.take(|key, scope, incoming| {
             let pid = |id| instances.pid(id, database);
             let merged = merge_into_blocks(key, scope, incoming, pass, database, pid)?;

@@ -36,10 +36,14 @@ fn plain_seconds_to_ms(text: &str) -> Option<i64> {
 
 /// A number of up to ten digits and of nothing else.
 fn digits(text: &[u8]) -> Option<i64> {
-    if text.len() > 10 || !text.iter().all(u8::is_ascii_digit) {
-        return None;
+    let mut number = 0;
+    for byte in text.iter().take(11) {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        number = 10 * number + i64::from(byte - b'0');
     }
-    Some(text.iter().fold(0, |number, digit| 10 * number + i64::from(digit - b'0')))
+    (text.len() <= 10).then_some(number)
 }
 
 /// Unix milliseconds of unix seconds; `None` below 0 or beyond the year 9999.

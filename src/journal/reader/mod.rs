@@ -5,11 +5,11 @@
 
 mod csv_journal;
 mod evtx;
-mod fields;
 mod format;
 mod journal;
 mod lines;
 mod osquery_log;
+mod separators;
 mod source;
 mod sysmon;
 mod zeek;
