@@ -7,7 +7,7 @@ use super::names::inserted_id;
 use crate::journal::{Protocol, Scope};
 
 /// What makes a group, as row ids of names where it is a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct GroupKey {
     pub(super) host: u32,
     pub(super) pathname: u32,

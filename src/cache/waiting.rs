@@ -25,6 +25,8 @@ struct Link {
 struct Chain {
     /// Where the group's destination lies.
     scope: Scope,
+    /// Where its first connection is.
+    first: u32,
     /// Where its last connection is.
     last: u32,
 }
@@ -37,11 +39,11 @@ impl Waiting {
 
     /// Adds a connection to the group `key`, which is one to `destination`.
     pub(super) fn push(&mut self, key: GroupKey, destination: &str, incoming: Incoming) {
-        let last = self.links.len() as u32;
+        let this = self.links.len() as u32;
         let previous = match self.chains.entry(key) {
-            Entry::Occupied(mut chain) => Some(std::mem::replace(&mut chain.get_mut().last, last)),
+            Entry::Occupied(mut chain) => Some(std::mem::replace(&mut chain.get_mut().last, this)),
             Entry::Vacant(new) => {
-                new.insert(Chain { scope: Scope::of(destination), last });
+                new.insert(Chain { scope: Scope::of(destination), first: this, last: this });
                 None
             }
         };
@@ -54,14 +56,14 @@ impl Waiting {
         self.chains.clear();
     }
 
-    /// Hands out the connections of one group after the other, in the order of the keys; those of
-    /// a group by time, and in one millisecond in the order of the journal.
+    /// Hands out the connections of one group after the other, in the order in which the journal
+    /// first names them; those of a group by time, and in one millisecond as in the journal.
     pub(super) fn take<E>(
         &mut self,
         mut merge: impl FnMut(&GroupKey, Scope, &[Incoming]) -> Result<(), E>,
     ) -> Result<(), E> {
         let mut chains: Vec<_> = self.chains.drain().collect();
-        chains.sort_unstable_by_key(|(key, _)| *key);
+        chains.sort_unstable_by_key(|(_, chain)| chain.first);
         let mut of_group = Vec::new();
         for (key, chain) in chains {
             of_group.clear();
@@ -89,7 +91,7 @@ mod tests {
     use crate::journal::Protocol;
 
     #[test]
-    fn groups_come_by_key_and_their_connections_by_time() {
+    fn groups_come_as_first_seen_and_their_connections_by_time() {
         let incoming = |time_ms, instance| {
             let connection =
                 Connection { time_ms, instance, domain: 0, bytes_sent: None, bytes_received: None };
@@ -110,7 +112,7 @@ mod tests {
             taken.extend(of_group.map(|each| (key.port, each.time_ms, each.instance)));
             Ok::<_, Infallible>(())
         });
-        assert_eq!(taken, [(22, 50, 2), (80, 10, 4), (80, 10, 3), (80, 30, 1)]);
+        assert_eq!(taken, [(80, 10, 4), (80, 10, 3), (80, 30, 1), (22, 50, 2)]);
         assert_eq!(waiting.len(), 0);
     }
 }

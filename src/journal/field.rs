@@ -44,6 +44,7 @@ impl<'a> Field<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Field::Absent => true,

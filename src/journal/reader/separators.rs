@@ -13,8 +13,9 @@ pub(super) fn find(line: &str, separator: u8, positions: &mut Vec<usize>) {
     let (words, rest) = line.as_bytes().as_chunks::<8>();
     for (index, word) in words.iter().enumerate() {
         let differences = u64::from_le_bytes(*word) ^ separators;
-        // The highest bit of each byte without a difference: one in its lower bits carries there.
-        let mut found = !((differences & LOWER_BITS) + LOWER_BITS | differences | LOWER_BITS);
+        // The highest bit of each byte without a difference; one in the lower bits carries there.
+        let carried = (differences & LOWER_BITS) + LOWER_BITS;
+        let mut found = !(carried | differences | LOWER_BITS);
         while found != 0 {
             positions.push(8 * index + found.trailing_zeros() as usize / 8);
             found &= found - 1;
