@@ -24,9 +24,11 @@ impl Protocol {
         match text {
             "tcp" | "6" => Protocol::Tcp,
             "udp" | "17" => Protocol::Udp,
-            _ => match text.trim().to_ascii_lowercase().as_str() {
-                "tcp" | "6" => Protocol::Tcp,
-                "udp" | "17" => Protocol::Udp,
+            other => match other.trim() {
+                "6" => Protocol::Tcp,
+                "17" => Protocol::Udp,
+                name if name.eq_ignore_ascii_case("tcp") => Protocol::Tcp,
+                name if name.eq_ignore_ascii_case("udp") => Protocol::Udp,
                 _ => Protocol::Unknown,
             },
         }

@@ -44,11 +44,10 @@ impl<'a> Field<'a> {
         }
     }
 
-    #[inline]
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Field::Absent => true,
-            Field::Text(text) => text.chars().all(char::is_whitespace),
+            Field::Text(text) => is_blank(text),
             Field::Integer(_) | Field::Number(_) => false,
         }
     }
@@ -116,6 +115,11 @@ impl<'a> Field<'a> {
         let start = self.time_ms(COLUMN)?.filter(|ms| *ms > 0);
         Ok(start.and_then(FileTime::from_unix_ms))
     }
+}
+
+/// Whether there is nothing but whitespace.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
 }
 
 /// `number` as an integer if it is one.
