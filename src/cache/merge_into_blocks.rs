@@ -8,9 +8,10 @@ use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use super::block::{self, CAPACITY};
 use super::blocks::{self, HEADER_COLUMNS, Header};
-use super::group::{self, Group};
+use super::group_row::{GroupKey, GroupRow, Totals};
 use super::merge::{Claim, Incoming, Merged, merge};
 use super::{CacheError, claims};
+use crate::journal::Scope;
 
 /// Where a pass stands.
 #[derive(Clone, Copy)]
@@ -19,6 +20,8 @@ pub(super) struct PassState {
     pub(super) has_claims: bool,
     /// Whether there may be another batch, which will ask for claims.
     pub(super) goes_on: bool,
+    /// The latest name before this batch; no group is to a younger one yet.
+    pub(super) latest_name: u32,
 }
 
 /// How many of the connections were new, and how many there already.
@@ -28,17 +31,33 @@ pub(super) struct MergeCounts {
     pub(super) duplicates: u64,
 }
 
-/// Merges `incoming`, sorted by time, into the blocks of `group`. `pid` looks up a process
-/// instance's.
+/// Merges `incoming`, sorted by time, into the blocks of a group, whose destination lies in `scope`.
+/// `pid` looks up a process instance's.
 pub(super) fn merge_into_blocks(
-    group: u32,
+    key: &GroupKey,
+    scope: Scope,
     incoming: &[Incoming],
     pass: PassState,
     database: &Database,
     mut pid: impl FnMut(u32) -> Result<Option<u32>, CacheError>,
 ) -> Result<MergeCounts, CacheError> {
     let mut counts = MergeCounts::default();
-    let headers = headers_around(group, incoming, database)?;
+    let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else {
+        return Ok(counts);
+    };
+    let span_ms = (first.connection.time_ms, last.connection.time_ms);
+    let is_new = key.destination > pass.latest_name;
+    let found = if is_new { None } else { GroupRow::find(key, scope, database)? };
+    let Some(mut row) = found else {
+        let merged = merge(&[], &[], incoming, pid)?;
+        let connections = merged.connections.len();
+        let blocks = block::split(&merged.connections, true).len();
+        let totals = Totals { connections, span_ms, blocks };
+        let mut row = GroupRow::insert(key, scope, &totals, database)?;
+        write(&mut row, &[], &merged, pass, database)?;
+        return Ok(MergeCounts { added: merged.added, duplicates: merged.duplicates });
+    };
+    let headers = headers_around(row.group.id, span_ms, database)?;
     for (headers, incoming) in segments(&headers, incoming) {
         let mut existing = Vec::new();
         let mut known_claims = Vec::new();
@@ -53,7 +72,7 @@ pub(super) fn merge_into_blocks(
         counts.added += merged.added;
         counts.duplicates += merged.duplicates;
         if merged.added > 0 {
-            write(group, headers, &merged, pass, database)?;
+            write(&mut row, headers, &merged, pass, database)?;
         } else if pass.goes_on {
             let mut rest = merged.claims.as_slice();
             for header in headers {
@@ -63,20 +82,19 @@ pub(super) fn merge_into_blocks(
             }
         }
     }
+    if counts.added > 0 {
+        row.save(counts.added, span_ms.0, database)?;
+    }
     Ok(counts)
 }
 
-/// The blocks that `incoming` may fall between, in time order: those that begin in its span, and
-/// the one before, if it reaches into it or has room.
+/// The blocks that connections of this span may fall between, in time order: those that begin in it,
+/// and the one before, if it reaches into it or has room.
 fn headers_around(
     group: u32,
-    incoming: &[Incoming],
+    (first_ms, last_ms): (i64, i64),
     database: &Database,
 ) -> Result<Vec<Header>, CacheError> {
-    let (Some(first), Some(last)) = (incoming.first(), incoming.last()) else {
-        return Ok(Vec::new());
-    };
-    let (first_ms, last_ms) = (first.connection.time_ms, last.connection.time_ms);
     let mut headers = Vec::new();
     let before: Option<Header> = database
         .prepare_cached(&format!(
@@ -128,39 +146,33 @@ fn segments<'a>(
     segments
 }
 
-/// Writes `merged` in place of the blocks `old`, and the group's own totals.
+/// Writes `merged` in place of the blocks `old`.
 fn write(
-    group: u32,
+    row: &mut GroupRow,
     old: &[Header],
     merged: &Merged,
     pass: PassState,
     database: &Database,
 ) -> Result<(), CacheError> {
-    let (Some(first), Some(last)) = (merged.connections.first(), merged.connections.last()) else {
+    let Some(last) = merged.connections.last() else {
         return Ok(());
     };
-    let (group, group_last_ms, mut next_block): (Group, i64, u32) = database
-        .prepare_cached(&format!(
-            "SELECT {}, last_ms, next_block FROM connection_group WHERE id = ?1",
-            group::COLUMNS
-        ))?
-        .query_row([group], |row| {
-            Ok((Group::from_row(row)?, row.get("last_ms")?, row.get("next_block")?))
-        })?;
+    let is_end_of_group = last.time_ms >= row.last_ms;
+    row.last_ms = row.last_ms.max(last.time_ms);
     let mut old_ids = old.iter().map(|header| header.id);
     for header in old {
         blocks::remove_summary(header, database)?;
     }
     let mut claims = merged.claims.as_slice();
-    for part in block::split(&merged.connections, last.time_ms >= group_last_ms) {
+    for part in block::split(&merged.connections, is_end_of_group) {
         let id = match old_ids.next() {
             Some(id) => id,
             None => {
-                next_block += 1;
-                blocks::id(group.id, next_block - 1)?
+                row.next_block += 1;
+                blocks::id(row.group.id, row.next_block - 1)?
             }
         };
-        blocks::write(&group, id, part, database)?;
+        blocks::write(&row.group, id, part, database)?;
         let (of_part, after) = claims.split_at(part.len());
         claims = after;
         if pass.goes_on {
@@ -170,14 +182,6 @@ fn write(
     for id in old_ids {
         blocks::remove_payload(id, database)?;
     }
-    database
-        .prepare_cached(
-            "UPDATE connection_group
-             SET connections = connections + ?2, first_ms = min(first_ms, ?3),
-                 last_ms = max(last_ms, ?4), next_block = ?5
-             WHERE id = ?1",
-        )?
-        .execute(params![group.id, merged.added as i64, first.time_ms, last.time_ms, next_block])?;
     Ok(())
 }
 

@@ -16,6 +16,7 @@ mod decoded;
 mod digest;
 mod error;
 mod group;
+mod group_row;
 mod instances;
 mod location;
 mod lock;
@@ -31,6 +32,7 @@ mod schema;
 mod sources;
 mod summary;
 mod variation;
+mod waiting;
 mod walk;
 mod writer;
 

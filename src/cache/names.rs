@@ -37,18 +37,21 @@ impl Names {
         if let Some(id) = self.names.get(text) {
             return Ok(*id);
         }
-        let id = find_or_insert(text, connection)?;
+        let id = insert_or_find(text, connection)?;
         self.make_room(text, connection)?;
         self.names.insert(text.into(), id);
         Ok(id)
     }
 
-    /// The ids of a pathname as spelled, and of the key under which it groups.
+    /// The ids of a pathname as spelled, and of the key under which it groups; 0 for ''.
     pub(super) fn pathname(
         &mut self,
         text: &str,
         connection: &Connection,
     ) -> Result<(u32, u32), CacheError> {
+        if text.is_empty() {
+            return Ok((0, 0));
+        }
         if let Some(ids) = self.pathnames.get(text) {
             return Ok(*ids);
         }
@@ -126,16 +129,25 @@ pub(crate) fn is_windows(pathname: &str) -> bool {
     has_drive || bytes.contains(&b'\\')
 }
 
-fn find_or_insert(text: &str, connection: &Connection) -> Result<u32, CacheError> {
-    let found = connection
-        .prepare_cached("SELECT id FROM name WHERE text = ?1")?
-        .query_row([text], |row| row.get(0))
-        .optional()?;
-    if let Some(id) = found {
-        return Ok(id);
+/// The latest of the hosts, pathnames and destinations; 0 if there is none.
+pub(super) fn latest(connection: &Connection) -> Result<u32, CacheError> {
+    let latest = connection
+        .prepare_cached("SELECT coalesce(max(id), 0) FROM name")?
+        .query_row([], |row| row.get(0))?;
+    Ok(latest)
+}
+
+fn insert_or_find(text: &str, connection: &Connection) -> Result<u32, CacheError> {
+    let inserted = connection
+        .prepare_cached("INSERT INTO name (text) VALUES (?1) ON CONFLICT DO NOTHING")?
+        .execute([text])?;
+    if inserted > 0 {
+        return inserted_id(connection, "name");
     }
-    connection.prepare_cached("INSERT INTO name (text) VALUES (?1)")?.execute([text])?;
-    inserted_id(connection, "name")
+    let id = connection
+        .prepare_cached("SELECT id FROM name WHERE text = ?1")?
+        .query_row([text], |row| row.get(0))?;
+    Ok(id)
 }
 
 /// The id of the row just inserted.

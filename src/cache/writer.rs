@@ -6,23 +6,22 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection as Database, OptionalExtension, params};
-use rustc_hash::FxHashMap;
+use rusqlite::Connection as Database;
 
 use super::block::Connection;
+use super::group_row::GroupKey;
 use super::instances::{Instances, Place};
 use super::lock::WriterLock;
 use super::merge::Incoming;
 use super::merge_into_blocks::{PassState, merge_into_blocks};
-use super::names::{Names, inserted_id};
+use super::names::{self, Names};
 use super::schema::{self, Durability};
+use super::waiting::Waiting;
 use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
-use crate::journal::{ConnectionEvent, Process, ProcessEvent, Protocol, Scope};
+use crate::journal::{ConnectionEvent, Process, ProcessEvent};
 
 /// So many connections wait for one transaction unless told otherwise: some 32 MB of memory.
 const BATCH: usize = 1 << 19;
-/// More groups than this are not kept in memory at once.
-const KEPT_GROUPS: usize = 200_000;
 
 /// What a pass did to the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,20 +36,6 @@ pub struct PassCounts {
     pub last_event_ms: Option<i64>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct GroupKey {
-    host: u32,
-    pathname: u32,
-    destination: u32,
-    port: u16,
-    protocol: Protocol,
-}
-
-struct Pending {
-    group: u32,
-    incoming: Incoming,
-}
-
 /// The writer of a cache.
 pub struct Writer {
     database: Database,
@@ -58,11 +43,12 @@ pub struct Writer {
     retention: Retention,
     names: Names,
     instances: Instances,
-    groups: FxHashMap<GroupKey, u32>,
-    pending: Vec<Pending>,
+    waiting: Waiting,
     batch: usize,
     counts: PassCounts,
     in_transaction: bool,
+    /// Of the names that were there before the transaction, the latest.
+    latest_name: u32,
     /// Whether this pass has committed a batch already, so that there may be claims.
     has_claims: bool,
     lock: Option<WriterLock>,
@@ -143,11 +129,11 @@ impl Writer {
             retention,
             names: Names::default(),
             instances: Instances::default(),
-            groups: FxHashMap::default(),
-            pending: Vec::new(),
+            waiting: Waiting::default(),
             batch: BATCH,
             counts: PassCounts::default(),
             in_transaction: false,
+            latest_name: 0,
             has_claims: false,
             lock,
         })
@@ -176,17 +162,6 @@ impl Writer {
             port: event.port,
             protocol: event.protocol,
         };
-        let group = match self.groups.get(&key) {
-            Some(group) => *group,
-            None => {
-                if self.groups.len() >= KEPT_GROUPS {
-                    self.groups.clear();
-                }
-                let group = find_or_insert_group(&key, event, database)?;
-                self.groups.insert(key, group);
-                group
-            }
-        };
         let connection = Connection {
             time_ms: event.time_ms,
             instance: self.instances.connected(place, &event.process, event.time_ms, database)?,
@@ -196,9 +171,9 @@ impl Writer {
         };
         self.counts.last_event_ms = self.counts.last_event_ms.max(Some(event.time_ms));
         let incoming = Incoming { connection, record_id: event.record_id };
-        self.pending.push(Pending { group, incoming });
-        if self.pending.len() >= self.batch {
-            self.merge_pending(true)?;
+        self.waiting.push(key, event.destination, incoming);
+        if self.waiting.len() >= self.batch {
+            self.merge_waiting(true)?;
             self.commit()?;
             self.keep_within_size()?;
         }
@@ -218,7 +193,7 @@ impl Writer {
     /// Ends the pass: its last events, and what `outcome` says of it, in one transaction.
     pub fn end_pass(&mut self, outcome: &PassOutcome<'_>) -> Result<PassCounts, CacheError> {
         self.begin()?;
-        self.merge_pending(false)?;
+        self.merge_waiting(false)?;
         sources::record(outcome, &self.counts, &self.database)?;
         self.commit()?;
         if self.has_claims {
@@ -238,7 +213,7 @@ impl Writer {
         }
         claims::clear(&self.database)?;
         self.has_claims = false;
-        self.pending.clear();
+        self.waiting.clear();
         self.counts = PassCounts::default();
         self.forget();
         Ok(())
@@ -274,7 +249,6 @@ impl Writer {
 
     /// Row ids in memory may be gone from the file after a removal or a rollback.
     fn forget(&mut self) {
-        self.groups.clear();
         self.names = Names::default();
         self.instances = Instances::default();
     }
@@ -283,6 +257,7 @@ impl Writer {
         if !self.in_transaction {
             self.database.execute_batch("BEGIN IMMEDIATE")?;
             self.in_transaction = true;
+            self.latest_name = names::latest(&self.database)?;
         }
         Ok(())
     }
@@ -294,27 +269,20 @@ impl Writer {
     }
 
     /// Merges what waits into its groups, inside the transaction.
-    fn merge_pending(&mut self, pass_goes_on: bool) -> Result<(), CacheError> {
+    fn merge_waiting(&mut self, pass_goes_on: bool) -> Result<(), CacheError> {
         self.names.save(&self.database)?;
         self.instances.save(&self.database)?;
-        let database = &self.database;
-        let mut pending = std::mem::take(&mut self.pending);
-        pending.sort_unstable_by_key(|event| (event.group, event.incoming.connection.time_ms));
-        let mut incoming = Vec::new();
-        for events in pending.chunk_by(|a, b| a.group == b.group) {
-            incoming.clear();
-            incoming.extend(events.iter().map(|event| event.incoming));
-            let pass = PassState { has_claims: self.has_claims, goes_on: pass_goes_on };
-            let instances = &mut self.instances;
-            let merged = merge_into_blocks(events[0].group, &incoming, pass, database, |id| {
-                instances.pid(id, database)
-            })?;
-            self.counts.added += merged.added;
-            self.counts.duplicates += merged.duplicates;
-        }
-        self.has_claims |= pass_goes_on;
-        pending.clear();
-        self.pending = pending;
+        let Writer { waiting, instances, database, counts, has_claims, latest_name, .. } = self;
+        let pass =
+            PassState { has_claims: *has_claims, goes_on: pass_goes_on, latest_name: *latest_name };
+        waiting.take(|key, scope, incoming| {
+            let pid = |id| instances.pid(id, database);
+            let merged = merge_into_blocks(key, scope, incoming, pass, database, pid)?;
+            counts.added += merged.added;
+            counts.duplicates += merged.duplicates;
+            Ok::<_, CacheError>(())
+        })?;
+        *has_claims |= pass_goes_on;
         Ok(())
     }
 }
@@ -328,42 +296,6 @@ fn place(
     let host = names.id(host, database)?;
     let (spelling, pathname) = names.pathname(process.pathname, database)?;
     Ok(Place { host, pathname, spelling })
-}
-
-fn find_or_insert_group(
-    key: &GroupKey,
-    event: &ConnectionEvent<'_>,
-    database: &Database,
-) -> Result<u32, CacheError> {
-    let protocol = key.protocol.number();
-    let columns = params![key.host, key.pathname, key.destination, key.port, protocol];
-    let found = database
-        .prepare_cached(
-            "SELECT id FROM connection_group
-             WHERE host = ?1 AND pathname = ?2 AND destination = ?3 AND port = ?4
-               AND protocol = ?5",
-        )?
-        .query_row(columns, |row| row.get(0))
-        .optional()?;
-    if let Some(group) = found {
-        return Ok(group);
-    }
-    database
-        .prepare_cached(
-            "INSERT INTO connection_group (host, pathname, destination, port, protocol,
-                                           connections, first_ms, last_ms, next_block, scope)
-             VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?6, 0, ?7)",
-        )?
-        .execute(params![
-            key.host,
-            key.pathname,
-            key.destination,
-            key.port,
-            protocol,
-            event.time_ms,
-            Scope::of(event.destination).number(),
-        ])?;
-    inserted_id(database, "group of connections")
 }
 
 /// Renames the file and its log out of the way; gives the new name.

@@ -21,12 +21,16 @@ pub enum Protocol {
 impl Protocol {
     /// From a name in any case, or an IANA protocol number; everything else is `Unknown`.
     pub fn from_journal(text: &str) -> Protocol {
-        match text.trim() {
+        match text {
             "tcp" | "6" => Protocol::Tcp,
             "udp" | "17" => Protocol::Udp,
-            other if other.eq_ignore_ascii_case("tcp") => Protocol::Tcp,
-            other if other.eq_ignore_ascii_case("udp") => Protocol::Udp,
-            _ => Protocol::Unknown,
+            other => match other.trim() {
+                "6" => Protocol::Tcp,
+                "17" => Protocol::Udp,
+                name if name.eq_ignore_ascii_case("tcp") => Protocol::Tcp,
+                name if name.eq_ignore_ascii_case("udp") => Protocol::Udp,
+                _ => Protocol::Unknown,
+            },
         }
     }
 

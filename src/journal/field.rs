@@ -34,6 +34,7 @@ pub(super) enum FieldError {
 
 impl<'a> Field<'a> {
     /// '' if absent.
+    #[inline]
     pub(super) fn text(&self) -> Cow<'_, str> {
         match self {
             Field::Absent => Cow::Borrowed(""),
@@ -46,7 +47,7 @@ impl<'a> Field<'a> {
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Field::Absent => true,
-            Field::Text(text) => text.trim().is_empty(),
+            Field::Text(text) => is_blank(text),
             Field::Integer(_) | Field::Number(_) => false,
         }
     }
@@ -57,20 +58,18 @@ impl<'a> Field<'a> {
         column: &'static str,
         largest: u64,
     ) -> Result<Option<u64>, FieldError> {
-        if self.is_empty() {
-            return Ok(None);
-        }
         let count = match self {
             Field::Integer(number) => u64::try_from(*number).ok(),
             Field::Number(number) => whole(*number),
-            Field::Text(text) => {
+            Field::Text(text) => text.parse().ok().or_else(|| {
                 let text = text.trim();
                 text.parse().ok().or_else(|| text.parse().ok().and_then(whole))
-            }
+            }),
             Field::Absent => None,
         };
         match count.filter(|count| *count <= largest) {
             Some(count) => Ok(Some(count)),
+            None if self.is_empty() => Ok(None),
             None => Err(FieldError::Count { column, value: self.text().into_owned(), largest }),
         }
     }
@@ -86,22 +85,27 @@ impl<'a> Field<'a> {
 
     /// Unix milliseconds; `None` if absent or ''.
     pub(super) fn time_ms(&self, column: &'static str) -> Result<Option<i64>, FieldError> {
-        if self.is_empty() {
-            return Ok(None);
-        }
         let invalid = || InvalidTime(self.text().into_owned());
         let time = match self {
+            Field::Absent => return Ok(None),
             Field::Number(seconds) => unix_seconds_to_ms(*seconds).ok_or_else(invalid),
             Field::Integer(seconds) => unix_seconds_to_ms(*seconds as f64).ok_or_else(invalid),
-            Field::Text(_) | Field::Absent => parse_time(&self.text()),
+            Field::Text(text) => parse_time(text),
         };
-        time.map(Some).map_err(|error| FieldError::Time(column, error))
+        match time {
+            Ok(time_ms) => Ok(Some(time_ms)),
+            Err(_) if self.is_empty() => Ok(None),
+            Err(error) => Err(FieldError::Time(column, error)),
+        }
     }
 
     /// A process start: unix seconds, RFC 3339 or the ticks of a SophosPID; `None` if absent or 0.
     pub(super) fn process_start(&self) -> Result<Option<FileTime>, FieldError> {
         const COLUMN: &str = "process_start_time";
         const FIRST_TICKS: f64 = 1e15; // far beyond any time in seconds
+        if self.is_empty() {
+            return Ok(None);
+        }
         let text = self.text();
         let text = text.trim();
         if text.parse::<f64>().is_ok_and(|number| number >= FIRST_TICKS) {
@@ -111,6 +115,11 @@ impl<'a> Field<'a> {
         let start = self.time_ms(COLUMN)?.filter(|ms| *ms > 0);
         Ok(start.and_then(FileTime::from_unix_ms))
     }
+}
+
+/// Whether there is nothing but whitespace.
+pub(super) fn is_blank(text: &str) -> bool {
+    text.chars().all(char::is_whitespace)
 }
 
 /// `number` as an integer if it is one.

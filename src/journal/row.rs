@@ -109,6 +109,13 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Reads the columns of a JSON object.
+    pub(super) fn read_json(&mut self, object: &'a str) -> serde_json::Result<()> {
+        let mut deserializer = serde_json::Deserializer::from_str(object);
+        deserializer.deserialize_map(RowVisitor(self))?;
+        deserializer.end()
+    }
+
     /// The row of a query's answer.
     pub(super) fn from_columns(columns: &'a BTreeMap<String, String>) -> Row<'a> {
         let mut row = Row::default();
@@ -178,39 +185,33 @@ impl<'a> Row<'a> {
     /// From sophosPID; what it does not tell, from pid and process_start_time.
     fn process_instance(&self) -> Result<(Option<u32>, Option<FileTime>), FieldError> {
         let start = self.get(Column::ProcessStartTime).process_start();
-        let sophos_pid = self.get(Column::SophosPid).text();
-        if sophos_pid.trim().is_empty() {
+        let sophos_pid = self.get(Column::SophosPid);
+        if sophos_pid.is_empty() {
             return Ok((self.get(Column::Pid).pid()?, start?));
         }
-        let sophos_pid: SophosPid = sophos_pid.parse()?;
+        let sophos_pid: SophosPid = sophos_pid.text().parse()?;
         Ok((Some(sophos_pid.pid), sophos_pid.start.or(start?)))
     }
 }
 
-impl<'de> Deserialize<'de> for Row<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RowVisitor;
+/// Reads an object into a row where that is: to move one costs as much as to read a column.
+struct RowVisitor<'r, 'de>(&'r mut Row<'de>);
 
-        impl<'de> Visitor<'de> for RowVisitor {
-            type Value = Row<'de>;
+impl<'de> Visitor<'de> for RowVisitor<'_, 'de> {
+    type Value = ();
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row<'de>, A::Error> {
-                let mut row = Row::default();
-                while let Some(Name(column)) = map.next_key()? {
-                    match column {
-                        Some(column) => row.set(column, map.next_value()?),
-                        None => drop(map.next_value::<IgnoredAny>()?),
-                    }
-                }
-                Ok(row)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Name(column)) = map.next_key()? {
+            match column {
+                Some(column) => self.0.set(column, map.next_value()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
-
-        deserializer.deserialize_map(RowVisitor)
+        Ok(())
     }
 }
 

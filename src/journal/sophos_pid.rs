@@ -68,12 +68,14 @@ impl FromStr for SophosPid {
     type Err = ParseSophosPidError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parse = || {
-            let (pid, ticks) = text.trim().split_once(':')?;
+        let parse = |text: &str| {
+            let colon = text.bytes().position(|byte| byte == b':')?;
+            let (pid, ticks) = (&text[..colon], &text[colon + 1..]);
             let ticks: i64 = ticks.parse().ok().filter(|ticks| *ticks >= 0)?;
             Some(SophosPid { pid: pid.parse().ok()?, start: FileTime::from_journal_ticks(ticks) })
         };
-        parse().ok_or_else(|| ParseSophosPidError(text.to_owned()))
+        let parsed = parse(text).or_else(|| parse(text.trim()));
+        parsed.ok_or_else(|| ParseSophosPidError(text.to_owned()))
     }
 }
 

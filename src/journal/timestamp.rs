@@ -12,12 +12,38 @@ pub struct InvalidTime(pub String);
 /// Unix milliseconds of `text`: unix seconds (a fraction is allowed) or RFC 3339.
 /// Digits beyond the millisecond are cut, not rounded.
 pub fn parse_time(text: &str) -> Result<i64, InvalidTime> {
+    if let Some(ms) = plain_seconds_to_ms(text) {
+        return Ok(ms);
+    }
     let text = text.trim();
     let parsed = match text.parse::<f64>() {
         Ok(seconds) => unix_seconds_to_ms(seconds),
         Err(_) => text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond),
     };
     parsed.filter(|ms| *ms >= 0).ok_or_else(|| InvalidTime(text.to_owned()))
+}
+
+/// Unix milliseconds of unix seconds with six decimals, as most logs write them: what floating
+/// point makes of these, at a fraction of its price.
+fn plain_seconds_to_ms(text: &str) -> Option<i64> {
+    let (seconds, decimals) = text.as_bytes().split_last_chunk::<7>()?;
+    let [b'.', microseconds @ ..] = decimals else {
+        return None;
+    };
+    let seconds = u32::try_from(digits(seconds)?).ok()?;
+    Some(1000 * i64::from(seconds) + digits(microseconds)? / 1000)
+}
+
+/// A number of up to ten digits and of nothing else.
+fn digits(text: &[u8]) -> Option<i64> {
+    let mut number = 0;
+    for byte in text.iter().take(11) {
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        number = 10 * number + i64::from(byte - b'0');
+    }
+    (text.len() <= 10).then_some(number)
 }
 
 /// Unix milliseconds of unix seconds; `None` below 0 or beyond the year 9999.
@@ -32,7 +58,20 @@ pub fn unix_seconds_to_ms(seconds: f64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn plain_seconds_are_what_floating_point_makes_of_them(
+            seconds: u32, microseconds in 0..1_000_000,
+        ) {
+            let text = format!("{seconds}.{microseconds:06}");
+            let expected = unix_seconds_to_ms(text.parse().unwrap());
+            prop_assert_eq!(plain_seconds_to_ms(&text), expected);
+        }
+    }
 
     #[test]
     fn seconds_and_rfc_3339_give_the_same_milliseconds() {

@@ -8,8 +8,9 @@ pub(super) fn read_line<S: JournalSink>(
     line: &str,
     to: &mut Delivery<'_, S>,
 ) -> Result<(), S::Error> {
-    match serde_json::from_str::<Row<'_>>(line) {
-        Ok(row) => row.deliver(to),
+    let mut row = Row::default();
+    match row.read_json(line) {
+        Ok(()) => row.deliver(to),
         Err(problem) => {
             to.reject_json("a JSON object", &problem);
             Ok(())

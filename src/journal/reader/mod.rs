@@ -9,6 +9,7 @@ mod format;
 mod journal;
 mod lines;
 mod osquery_log;
+mod separators;
 mod source;
 mod sysmon;
 mod zeek;
@@ -22,6 +23,7 @@ use csv_journal::{Csv, HeaderProblem};
 use lines::Lines;
 
 use super::delivery::{Delivered, Delivery, JournalSink};
+use super::field::is_blank;
 
 /// What reading a journal came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,7 +148,7 @@ fn read_lines<'s, S: JournalSink>(
     while let Some(line) = lines.next().map_err(Stop::Io)? {
         delivery.at_line(line.number);
         match line.text {
-            Some(text) if text.trim().is_empty() => {}
+            Some(text) if is_blank(&text) => {}
             Some(text) => read_line(&text, delivery).map_err(Stop::Sink)?,
             None => delivery.reject(format_args!("longer than {} MiB", lines::LONGEST_LINE >> 20)),
         }

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use super::separators;
 use crate::journal::delivery::{Delivery, JournalSink};
 use crate::journal::field::{Field, FieldError};
 use crate::journal::{ConnectionEvent, Process, Protocol, normalise, record_id};
@@ -135,7 +136,7 @@ pub(super) fn log_path(head: &str) -> Option<String> {
     for header in head.lines().map_while(|line| line.strip_prefix('#')) {
         log.read_header(header);
     }
-    let has = |name: &str| log.fields.iter().any(|(field, _)| field == name);
+    let has = |name: &str| log.fields.iter().any(|field| field == name);
     match log.path {
         Some(path) => Some(path),
         None => (has("id.resp_h") && has("proto")).then(|| CONN.to_owned()),
@@ -149,8 +150,12 @@ pub(super) struct Tsv {
     unset_field: String,
     empty_field: String,
     path: Option<String>,
-    /// Their names, and where those go that we read.
-    fields: Vec<(String, Option<Place>)>,
+    /// The names of the fields.
+    fields: Vec<String>,
+    /// Those of them that we read, and where each goes.
+    places: Vec<(usize, Place)>,
+    /// Where each value of the last line ends.
+    ends: Vec<usize>,
 }
 
 impl Default for Tsv {
@@ -161,6 +166,8 @@ impl Default for Tsv {
             empty_field: "(empty)".to_owned(),
             path: None,
             fields: Vec::new(),
+            places: Vec::new(),
+            ends: Vec::new(),
         }
     }
 }
@@ -183,32 +190,28 @@ impl Tsv {
             to.reject("comes before the #fields line");
             return Ok(());
         }
-        let mut connection = Connection::default();
-        let mut places = self.fields.iter();
-        let mut values = 0;
-        let mut take = |value| {
-            values += 1;
-            if let Some((_, Some(place))) = places.next()
-                && value != self.unset_field
-                && value != self.empty_field
-            {
-                *place(&mut connection) = Field::Text(Cow::Borrowed(value));
-            }
-        };
         match self.separator.as_bytes() {
-            [byte] if byte.is_ascii() => {
-                let mut from = 0;
-                for to in memchr::memchr_iter(*byte, line.as_bytes()).chain([line.len()]) {
-                    take(line.get(from..to).unwrap_or_default());
-                    from = to + 1;
-                }
+            [byte] if byte.is_ascii() => separators::find(line, *byte, &mut self.ends),
+            _ => {
+                let separators = line.match_indices(self.separator.as_str());
+                self.ends.clear();
+                self.ends.extend(separators.map(|(at, _)| at));
             }
-            _ => line.split(self.separator.as_str()).for_each(&mut take),
         }
-        if values != self.fields.len() {
-            let fields = self.fields.len();
+        self.ends.push(line.len());
+        if self.ends.len() != self.fields.len() {
+            let (values, fields) = (self.ends.len(), self.fields.len());
             to.reject(format_args!("has {values} fields where #fields names {fields}"));
             return Ok(());
+        }
+        let mut connection = Connection::default();
+        for (field, place) in &self.places {
+            let from =
+                field.checked_sub(1).map_or(0, |before| self.ends[before] + self.separator.len());
+            let value = &line[from..self.ends[*field]];
+            if value != self.unset_field && value != self.empty_field {
+                *place(&mut connection) = Field::Text(Cow::Borrowed(value));
+            }
         }
         connection.deliver(to)
     }
@@ -224,7 +227,9 @@ impl Tsv {
             Some("empty_field") => self.empty_field = values.next().unwrap_or_default().to_owned(),
             Some("path") => self.path = values.next().map(|path| path.trim().to_owned()),
             Some("fields") => {
-                self.fields = values.map(|name| (name.to_owned(), place_of(name))).collect();
+                self.fields = values.map(str::to_owned).collect();
+                let places = self.fields.iter().map(|name| place_of(name)).enumerate();
+                self.places = places.filter_map(|(field, place)| Some((field, place?))).collect();
             }
             _ => {}
         }
