@@ -436,3 +436,43 @@ fn a_file_of_another_version_is_refused() {
     assert!(matches!(refused, CacheError::OtherVersion { found: 99, .. }), "{refused}");
     assert!(cache.path().exists());
 }
+
+/// Two threads that read one cache must see one state of it.
+#[test]
+fn a_twin_sees_what_its_reader_sees_or_there_is_none() {
+    let cache = TestCache::new();
+    let cmdline = "x".repeat(4000);
+    let journal = |pids: std::ops::Range<i64>| -> String {
+        pids.map(|pid| {
+            format!(
+                "{{\"time\":{},\"pathname\":\"/bin/a\",\"pid\":{pid},\"cmdline\":\"{cmdline}\",\
+                 \"destination\":\"192.0.2.1\",\"destinationport\":443}}\n",
+                START_MS / 1000 + pid,
+            )
+        })
+        .collect()
+    };
+    cache.import(journal(0..10));
+    let reader = cache.reader();
+    let none: Result<_, CacheError> = reader.snapshot(Reader::twin);
+    assert!(none.unwrap().is_none(), "a small cache is read by one alone");
+
+    cache.import(journal(10..500));
+    let connections = |reader: &Reader| reader.totals().unwrap().connections;
+    reader
+        .snapshot(|reader| {
+            let twin = reader.twin()?.expect("nothing was written meanwhile");
+            cache.import(journal(500..600));
+            assert_eq!((connections(reader), connections(&twin)), (500, 500));
+            Ok::<(), CacheError>(())
+        })
+        .unwrap();
+    reader
+        .snapshot(|reader| {
+            assert_eq!(connections(reader), 600);
+            cache.import(journal(600..601));
+            assert!(reader.twin()?.is_none());
+            Ok::<(), CacheError>(())
+        })
+        .unwrap();
+}

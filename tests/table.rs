@@ -516,3 +516,48 @@ fn journal_of(timelines: &[Vec<i64>]) -> String {
     }
     journal
 }
+
+/// A large cache is examined by two threads, whose rows come together as one alone would have them.
+#[test]
+fn a_large_cache_gives_the_same_rows_as_a_small_one() {
+    let mut journal = String::new();
+    for group in 0..120 {
+        // Alike in score and tuple: only the number of the group tells them apart.
+        for index in 0..(8 + group % 7) {
+            let at = f64::from(1000 + group + index * 60);
+            journal += &line(at, &format!("/bin/{group}"), 100 + group, "198.51.100.1", 443);
+        }
+    }
+    let (small, large) = (TestCache::new(), TestCache::new());
+    small.import(journal.as_str());
+    large.import(journal);
+    let cmdline = "x".repeat(3000);
+    let long_ago = (0..1000).map(|index| {
+        format!(
+            "{{\"time\":{},\"pathname\":\"/bin/a\",\"pid\":{index},\"cmdline\":\"{cmdline}\",\
+             \"destination\":\"192.0.2.1\",\"destinationport\":443}}\n",
+            START_MS / 1000 - 1_000_000 + i64::from(index),
+        )
+    });
+    large.import(long_ago.collect::<String>());
+    assert!(std::fs::metadata(large.path()).unwrap().len() > 2 << 20);
+    for (condition, rows_returned) in [("", 120), ("WHERE row_limit = 50", 50)] {
+        let rows = |cache: &TestCache| {
+            let sql = format!("SELECT * FROM beacon_candidates {condition}");
+            cache.query(NOW_MS, &sql).unwrap()
+        };
+        assert_eq!(rows(&large), rows(&small));
+        assert_eq!(rows(&small).len(), rows_returned);
+    }
+    // What each has read is counted together.
+    let cost = |cache: &TestCache| {
+        let tables = Tables::new(cache.path());
+        let all = QueryContext::default();
+        tables.generate(Table::BeaconCandidates, &all, NOW_MS).unwrap();
+        let status = tables.generate(Table::BeaconStatus, &all, NOW_MS).unwrap();
+        let columns = Table::BeaconStatus.visible_columns();
+        let blocks = columns.iter().position(|column| column.name == "last_query_blocks").unwrap();
+        status.iter().map(|row| row[blocks].clone()).collect::<Vec<_>>()[0].clone()
+    };
+    assert_eq!(cost(&large), cost(&small));
+}

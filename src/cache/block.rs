@@ -46,7 +46,7 @@ pub enum DecodeError {
 
 /// The bytes of `connections`, which must be sorted by time.
 pub fn encode(connections: &[Connection]) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(32 + 2 * connections.len());
     put_varint(connections.len() as u64, &mut out);
     let mut column = Vec::with_capacity(connections.len());
     // The first value apart, so that it does not widen the spread of the differences.

@@ -185,8 +185,10 @@ fn best_width(values: &[u64]) -> u32 {
         of_length[length as usize] += 1;
         longest = longest.max(length);
     }
+    let present: Vec<(u32, u64)> =
+        (0..=longest).zip(of_length).filter(|(_, count)| *count > 0).collect();
     let cost = |width: u32| -> u64 {
-        let longer = (width + 1..=longest).zip(&of_length[width as usize + 1..]);
+        let longer = present.iter().rev().take_while(|(length, _)| *length > width);
         let high: u64 = longer.map(|(length, count)| count * high_length(length - width)).sum();
         values.len() as u64 * u64::from(width) + high
     };
@@ -211,17 +213,16 @@ impl BitWriter {
     fn put(&mut self, bits: u64, length: u32) {
         self.pending |= u128::from(bits) << self.length;
         self.length += length;
-        while self.length >= 8 {
-            self.bytes.push(self.pending as u8);
-            self.pending >>= 8;
-            self.length -= 8;
+        if self.length >= u64::BITS {
+            self.bytes.extend_from_slice(&(self.pending as u64).to_le_bytes());
+            self.pending >>= u64::BITS;
+            self.length -= u64::BITS;
         }
     }
 
     fn finish(mut self) -> Vec<u8> {
-        if self.length > 0 {
-            self.bytes.push(self.pending as u8);
-        }
+        let rest = (self.pending as u64).to_le_bytes();
+        self.bytes.extend(rest.iter().take(self.length.div_ceil(8) as usize));
         self.bytes
     }
 }

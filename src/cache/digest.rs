@@ -15,7 +15,7 @@ use super::variation::Variation;
 /// most of a small block's are.
 pub(super) fn of(times_ms: &[i64]) -> Vec<u8> {
     let Rhythms { variations, mut pauses } = Rhythms::by(times_ms, Variation::of_part);
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(64);
     for number in [
         |variation: &Variation| variation.checkins,
         |variation: &Variation| variation.sum,
