@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use beacon_candidates::cache::{CacheError, Reader, Retention, Writer};
+use beacon_candidates::cache::{ALL_GROUPS, CacheError, Reader, Retention, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -33,7 +33,9 @@ fn times(cache: &TestCache) -> Vec<i64> {
     let reader = cache.reader();
     let mut times = Vec::new();
     reader
-        .outlines(everything(), |_, _, blocks| reader.times(blocks, everything(), &mut times))
+        .outlines(everything(), ALL_GROUPS, |_, _, blocks| {
+            reader.times(blocks, everything(), &mut times)
+        })
         .unwrap();
     times.iter().map(|time_ms| time_ms - START_MS).collect()
 }

@@ -50,6 +50,7 @@ pub use retention::Retention;
 pub use sources::{Cursor, PassOutcome, Source};
 pub use summary::{Outline, Rhythms, Summary};
 pub use variation::Variation;
+pub use walk::ALL_GROUPS;
 pub use writer::{PassCounts, Writer};
 
 /// A span of time, both ends included, in unix milliseconds.

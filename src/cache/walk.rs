@@ -9,10 +9,12 @@ use super::decoded::{DecodedBlock, Parts, Run};
 use super::summary::{BlockSummary, Outline, Summary};
 use super::{CacheError, Cost, Group, Reader, Window, block, blocks, group};
 
-/// The blocks of all groups that reach into a window, undecoded.
+/// From the first to the last id that a group may have.
+pub const ALL_GROUPS: (u32, u32) = (0, u32::MAX);
+/// The blocks of groups from one id to another that reach into a window, undecoded.
 const SUMMARIES: &str = "
     SELECT id, first_ms, last_ms, connections, summary
-    FROM block WHERE first_ms <= ?2 AND last_ms >= ?1
+    FROM block WHERE first_ms <= ?2 AND last_ms >= ?1 AND group_id BETWEEN ?3 AND ?4
     ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
 /// that begin before it only the last can.
@@ -34,39 +36,51 @@ impl Reader {
         Ok(groups.collect::<Result<_, _>>()?)
     }
 
-    /// Hands on every group that has connections in `window`, by id, with what is known of those
-    /// undecoded, and the ids of the blocks that reach into it. Only blocks that reach beyond the
-    /// window are decoded.
+    /// The highest id of a group; 0 if there is none.
+    pub fn last_group(&self) -> Result<u32, CacheError> {
+        let last = "SELECT coalesce(max(id), 0) FROM connection_group";
+        Ok(self.database.query_row(last, [], |row| row.get(0))?)
+    }
+
+    /// Hands on every group from one id to another that has connections in `window`, by id, with what
+    /// is known of those undecoded, and the ids of the blocks that reach into it. Only blocks that
+    /// reach beyond the window are decoded.
     pub fn summaries<E: From<CacheError>>(
         &self,
         window: Window,
+        groups: (u32, u32),
         take: impl FnMut(Group, &Summary, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.walk(window, Summary::add, take)
+        self.walk(window, groups, Summary::add, take)
     }
 
     /// The same without what only digests tell.
     pub fn outlines<E: From<CacheError>>(
         &self,
         window: Window,
+        groups: (u32, u32),
         mut take: impl FnMut(Group, &Outline, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
         let add = |summary: &mut Summary, block: &BlockSummary| {
             summary.outline.add(block);
             Ok(())
         };
-        self.walk(window, add, |group, summary, blocks| take(group, &summary.outline, blocks))
+        self.walk(window, groups, add, |group, summary, blocks| {
+            take(group, &summary.outline, blocks)
+        })
     }
 
     fn walk<E: From<CacheError>>(
         &self,
         window: Window,
+        groups: (u32, u32),
         add: impl Fn(&mut Summary, &BlockSummary<'_>) -> Result<(), CacheError>,
         mut take: impl FnMut(Group, &Summary, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
         let sqlite = CacheError::from;
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
-        let mut rows = select.query([window.since_ms, window.until_ms]).map_err(sqlite)?;
+        let parameters = params![window.since_ms, window.until_ms, groups.0, groups.1];
+        let mut rows = select.query(parameters).map_err(sqlite)?;
         let (mut open, mut summary) = (None::<Group>, Summary::default());
         let mut ids = Vec::new();
         while let Some(row) = rows.next().map_err(sqlite)? {

@@ -3,15 +3,15 @@
 //! Which groups are looked at is decided here, by their summaries, and by how many threads; what
 //! becomes of each by `examination`.
 
-use std::panic::resume_unwind;
 use std::sync::atomic::{self, AtomicUsize};
-use std::thread;
 
+use super::both::both;
 use super::examination::{Candidate, Examination, Outcome, Question};
 use super::grouping;
 use super::judgement::{self, Wanted};
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
+use super::scan::Scanning;
 use super::selection::{Member, Open, Selection, is_public};
 use super::tables::Answer;
 use super::{QueryContext, Row, Table, TableError};
@@ -37,8 +37,9 @@ pub(super) fn generate(
     let open = |group: &Group, summary: &Summary| open_by_summary(group, summary, &parameters);
     let (window, include_loopback) = (parameters.window, parameters.include_loopback);
     // Begun before anything is read, for both to see the same.
-    let twin = reader.twin()?;
-    let mut selection = Selection::new(reader, window, include_loopback, asks.then_some(open))?;
+    let mut twin = reader.twin()?;
+    let scanning = Scanning { window, include_loopback, open: asks.then_some(open) };
+    let mut selection = Selection::of(reader, window, scanning.all(reader, &mut twin)?);
     if !narrowing.is_empty() {
         selection.narrow(&narrowing, columns_in_key(parameters.group_by))?;
     }
@@ -63,29 +64,16 @@ pub(super) fn generate(
             runs.push((members, open));
         }
     }
-    let window_is_empty = selection.window_is_empty;
-    let next = AtomicUsize::new(0);
-    let look = |narrowing: Narrowing, selection: Selection<'_>| {
+    let (next, shared) = (AtomicUsize::new(0), selection.shared());
+    let found = both(reader, &mut twin, |reader| {
+        let narrowing = Narrowing::of(context, &NARROWING)?;
+        let selection = Selection::sharing(&shared, reader);
         look(Examination::new(&question, narrowing, selection), most_rows, &runs, &next)
-    };
-    let mut found = match twin {
-        None => look(narrowing, selection)?,
-        Some(twin) => {
-            let (shared, same_narrowing) =
-                (selection.shared(), Narrowing::of(context, &NARROWING)?);
-            let (mine, others) = thread::scope(|scope| {
-                let other = scope.spawn(|| {
-                    let twin = twin;
-                    let found = look(same_narrowing, Selection::sharing(shared, &twin));
-                    found.map(|found| (found, twin.cost()))
-                });
-                (look(narrowing, selection), other.join())
-            });
-            let (others, cost) = others.unwrap_or_else(|panic| resume_unwind(panic))?;
-            reader.count(cost);
-            mine?.and(others)
-        }
-    };
+    })?;
+    if let Some(twin) = twin {
+        reader.count(twin.cost());
+    }
+    let mut found = found.into_iter().fold(Found::default(), Found::and);
     if parameters.include_all && parameters.row_limit.is_none() && found.rows > DEFAULT_ROW_LIMIT {
         return Err(TableError::TooManyRows { rows: found.rows, limit: DEFAULT_ROW_LIMIT });
     }
@@ -96,7 +84,7 @@ pub(super) fn generate(
         rows,
         rows_suppressed: found.suppressed,
         groups_seen,
-        window_is_empty,
+        window_is_empty: selection.window_is_empty,
     })
 }
 

@@ -11,7 +11,7 @@ use super::parameters::Parameters;
 use super::selection::{Selection, tuple};
 use super::tables::Answer;
 use super::{Operator, QueryContext, Table, TableError, Value};
-use crate::cache::{Connection, Instance, Parts, Reader, Window};
+use crate::cache::{ALL_GROUPS, Connection, Instance, Parts, Reader, Window};
 use crate::journal::Scope;
 
 /// Columns of which one has to be narrowed, so that the timeline is of something.
@@ -117,7 +117,7 @@ pub(super) fn generate(
     // Only what finds nothing has to ask whether there is anything.
     let mut window_is_empty = found == 0;
     if window_is_empty {
-        reader.outlines(window, |_, _, _| {
+        reader.outlines(window, ALL_GROUPS, |_, _, _| {
             window_is_empty = false;
             Ok::<(), TableError>(())
         })?;

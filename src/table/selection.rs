@@ -9,9 +9,10 @@ use rustc_hash::FxHashMap;
 
 use super::TableError;
 use super::narrowing::Narrowing;
+use super::scan::Scan;
 use crate::beacon::readings::Readings;
 use crate::beacon::rita;
-use crate::cache::{Group, Outline, Reader, Summary, Window};
+use crate::cache::{Group, Outline, Reader, Window};
 use crate::journal::Scope;
 
 /// So many names are remembered while the groups are walked.
@@ -25,7 +26,7 @@ pub(super) struct Member {
     /// What the detectors have to look at if the group is a row by itself.
     pub(super) open: Open,
     /// Where its blocks are among those of the selection, and how many.
-    blocks: (usize, usize),
+    pub(super) blocks: (usize, usize),
 }
 
 impl Member {
@@ -88,46 +89,17 @@ pub(super) struct Shared {
 }
 
 impl<'r> Selection<'r> {
-    /// Those with connections in `window`, and loopback only if asked for. `open` judges a group by
-    /// its summary; where nobody asks, outlines are enough.
-    pub(super) fn new(
-        reader: &'r Reader,
-        window: Window,
-        include_loopback: bool,
-        open: Option<impl Fn(&Group, &Summary) -> Open>,
-    ) -> Result<Selection<'r>, TableError> {
-        let mut selection = Selection::without_members(reader, window);
-        let mut whole: Option<(i64, i64)> = None;
-        let mut all_blocks = Vec::new();
-        let mut take = |group: Group, outline: &Outline, blocks: &[i64], open: Open| {
-            let (first_ms, last_ms) = whole.unwrap_or(outline.span_ms);
-            whole = Some((first_ms.min(outline.span_ms.0), last_ms.max(outline.span_ms.1)));
-            if include_loopback || group.scope != Scope::Loopback {
-                let of_member = (all_blocks.len(), blocks.len());
-                all_blocks.extend(blocks);
-                selection.members.push(Member {
-                    group,
-                    outline: *outline,
-                    open,
-                    blocks: of_member,
-                });
-            }
-            Ok::<(), TableError>(())
-        };
-        match open {
-            Some(open) => reader.summaries(window, |group, summary, blocks| {
-                take(group, &summary.outline, blocks, open(&group, summary))
-            })?,
-            None => reader.outlines(window, |group, outline, blocks| {
-                take(group, outline, blocks, Open::default())
-            })?,
-        }
-        selection.blocks = all_blocks.into();
-        let (first_ms, until_ms) = whole.unwrap_or((window.since_ms, window.until_ms));
+    /// Of all groups that were scanned.
+    pub(super) fn of(reader: &'r Reader, window: Window, scan: Scan) -> Selection<'r> {
+        let (first_ms, until_ms) = scan.span_ms.unwrap_or((window.since_ms, window.until_ms));
         let since_ms = first_ms.max(rita::span_begin_ms(until_ms));
-        selection.last_day = Window { since_ms, until_ms };
-        selection.window_is_empty = whole.is_none();
-        Ok(selection)
+        Selection {
+            last_day: Window { since_ms, until_ms },
+            window_is_empty: scan.span_ms.is_none(),
+            members: scan.members,
+            blocks: scan.blocks.into(),
+            ..Selection::without_members(reader, window)
+        }
     }
 
     /// Of groups that the caller goes through by itself.
@@ -151,8 +123,9 @@ impl<'r> Selection<'r> {
     }
 
     /// The same without the members, through a `reader` of the same state.
-    pub(super) fn sharing(shared: Shared, reader: &'r Reader) -> Selection<'r> {
-        let Shared { window, last_day, blocks } = shared;
+    pub(super) fn sharing(shared: &Shared, reader: &'r Reader) -> Selection<'r> {
+        let (window, last_day, blocks) =
+            (shared.window, shared.last_day, Arc::clone(&shared.blocks));
         Selection { last_day, blocks, ..Selection::without_members(reader, window) }
     }
 

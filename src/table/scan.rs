@@ -1,0 +1,116 @@
+//! The cache's groups with connections in a window, and what their summaries say.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::TableError;
+use super::both::both;
+use super::selection::{Member, Open};
+use crate::cache::{ALL_GROUPS, Group, Outline, Reader, Summary, Window};
+use crate::journal::Scope;
+
+/// So many groups, by id, are scanned in one go where two threads take turns: those that a journal
+/// names first are often its busiest.
+const STEP: u32 = 64;
+
+/// What is to be scanned, and how.
+pub(super) struct Scanning<O> {
+    pub(super) window: Window,
+    /// Whether groups to loopback addresses are members, too.
+    pub(super) include_loopback: bool,
+    /// Judges a group by its summary; where nobody asks, outlines are enough.
+    pub(super) open: Option<O>,
+}
+
+/// Groups by id.
+#[derive(Default)]
+pub(super) struct Scan {
+    pub(super) members: Vec<Member>,
+    /// The ids of the blocks of all members.
+    pub(super) blocks: Vec<i64>,
+    /// From the first to the last connection, those to loopback addresses too; `None` without any.
+    pub(super) span_ms: Option<(i64, i64)>,
+}
+
+impl<O: Fn(&Group, &Summary) -> Open + Sync> Scanning<O> {
+    /// All groups, by both readers.
+    pub(super) fn all(
+        &self,
+        reader: &Reader,
+        twin: &mut Option<Reader>,
+    ) -> Result<Scan, TableError> {
+        let mut all = Scan::default();
+        if twin.is_none() {
+            self.add(reader, ALL_GROUPS, &mut all)?;
+            return Ok(all);
+        }
+        let (next, last) = (AtomicU32::new(0), reader.last_group()?);
+        let parts = both(reader, twin, |reader| {
+            let mut parts = Vec::new();
+            loop {
+                let first = next.fetch_add(STEP, Ordering::Relaxed);
+                if first > last {
+                    return Ok(parts);
+                }
+                let mut part = Scan::default();
+                self.add(reader, (first, first.saturating_add(STEP - 1)), &mut part)?;
+                parts.push((first, part));
+            }
+        })?;
+        let mut parts: Vec<_> = parts.into_iter().flatten().collect();
+        parts.sort_unstable_by_key(|(first, _)| *first);
+        parts.into_iter().for_each(|(_, part)| all.append(part));
+        Ok(all)
+    }
+
+    /// Adds the groups from one id to another.
+    fn add(&self, reader: &Reader, groups: (u32, u32), scan: &mut Scan) -> Result<(), TableError> {
+        match &self.open {
+            Some(open) => reader.summaries(self.window, groups, |group, summary, blocks| {
+                scan.push(group, &summary.outline, blocks, open(&group, summary), self);
+                Ok(())
+            }),
+            None => reader.outlines(self.window, groups, |group, outline, blocks| {
+                scan.push(group, outline, blocks, Open::default(), self);
+                Ok(())
+            }),
+        }
+    }
+}
+
+impl Scan {
+    fn push<O>(
+        &mut self,
+        group: Group,
+        outline: &Outline,
+        blocks: &[i64],
+        open: Open,
+        scanning: &Scanning<O>,
+    ) {
+        self.span_ms = span_of(self.span_ms, Some(outline.span_ms));
+        if scanning.include_loopback || group.scope != Scope::Loopback {
+            let of_member = (self.blocks.len(), blocks.len());
+            self.blocks.extend(blocks);
+            self.members.push(Member { group, outline: *outline, open, blocks: of_member });
+        }
+    }
+
+    /// Adds groups that come later.
+    fn append(&mut self, part: Scan) {
+        let before = self.blocks.len();
+        let moved = part.members.into_iter().map(|member| {
+            let (from, count) = member.blocks;
+            Member { blocks: (before + from, count), ..member }
+        });
+        self.members.extend(moved);
+        self.blocks.extend(part.blocks);
+        self.span_ms = span_of(self.span_ms, part.span_ms);
+    }
+}
+
+/// What holds both spans.
+fn span_of(one: Option<(i64, i64)>, other: Option<(i64, i64)>) -> Option<(i64, i64)> {
+    match (one, other) {
+        (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+        (one, other) => one.or(other),
+    }
+}
