@@ -137,6 +137,16 @@ pub(super) fn open_private(path: &Path) -> io::Result<std::fs::File> {
     options.open(path)
 }
 
+/// An error where the file at `path` cannot be read. On Unix it is not opened for that: to close it
+/// again would release the locks that SQLite holds on it for others of this process.
+pub(super) fn check_readable(path: &Path) -> io::Result<()> {
+    #[cfg(unix)]
+    rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
+    #[cfg(not(unix))]
+    std::fs::File::open(path)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

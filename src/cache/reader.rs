@@ -56,7 +56,7 @@ pub struct Totals {
     pub last_ms: Option<i64>,
 }
 
-/// Smaller files are read sooner than they are opened a second time, in bytes.
+/// Smaller caches are read sooner than they are opened a second time, in bytes.
 const WORTH_A_TWIN: u64 = 1 << 20;
 
 /// A reader of a cache.
@@ -109,8 +109,7 @@ impl Reader {
     /// Another reader of the same state, inside [`Reader::snapshot`], for another thread; `None`
     /// where the cache has been written since that state, or is too small to be worth it.
     pub fn twin(&self) -> Result<Option<Reader>, CacheError> {
-        let is_worth_it = self.path.metadata().is_ok_and(|file| file.len() >= WORTH_A_TWIN);
-        if !is_worth_it {
+        if self.bytes() < WORTH_A_TWIN {
             return Ok(None);
         }
         let version = |database: &Database| {
@@ -221,10 +220,15 @@ impl Reader {
                 })
             },
         )?;
+        totals.bytes = self.bytes();
+        Ok(totals)
+    }
+
+    /// Bytes of the database file and its log.
+    fn bytes(&self) -> u64 {
         let log = location::with_suffix(&self.path, "-wal");
         let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
-        totals.bytes = size(&self.path) + size(&log);
-        Ok(totals)
+        size(&self.path) + size(&log)
     }
 
     pub(super) fn damaged(&self, reason: &str) -> CacheError {

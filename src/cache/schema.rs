@@ -134,8 +134,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
         Ok(false) => return Err(location::missing(path)),
         Err(error) => return Err(location::refused(path, error)),
     }
-    let file = std::fs::File::open(path).map_err(|error| location::refused(path, error))?;
-    if file.metadata().is_ok_and(|file| file.is_dir()) {
+    location::check_readable(path).map_err(|error| location::refused(path, error))?;
+    if path.is_dir() {
         return Err(location::refused(path, std::io::Error::other("it is a folder")));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
