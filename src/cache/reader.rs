@@ -107,7 +107,8 @@ impl Reader {
     }
 
     /// Another reader of the same state, inside [`Reader::snapshot`], for another thread; `None`
-    /// where the cache has been written since that state, or is too small to be worth it.
+    /// where the cache has been written since that state, cannot be opened again, or is too small to
+    /// be worth it.
     pub fn twin(&self) -> Result<Option<Reader>, CacheError> {
         if self.bytes() < WORTH_A_TWIN {
             return Ok(None);
@@ -116,7 +117,10 @@ impl Reader {
             database.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
         };
         let before = version(&self.database)?;
-        let twin = Reader { deadline: self.deadline, ..Reader::open(&self.path)? };
+        let Ok(twin) = Reader::open(&self.path) else {
+            return Ok(None);
+        };
+        let twin = Reader { deadline: self.deadline, ..twin };
         twin.database.execute_batch("BEGIN")?;
         version(&twin.database)?;
         // What the twin sees lies between what this one has seen and what it sees from now on:

@@ -77,6 +77,7 @@ impl Reader {
         add: impl Fn(&mut Summary, &BlockSummary<'_>) -> Result<(), CacheError>,
         mut take: impl FnMut(Group, &Summary, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.check_deadline()?;
         let sqlite = CacheError::from;
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
         let parameters = params![window.since_ms, window.until_ms, groups.0, groups.1];

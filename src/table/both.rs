@@ -1,6 +1,6 @@
 //! Two threads at one question, each with a reader of its own.
 //!
-//! Which part of the work is whose is up to the caller.
+//! Which part of the work is whose is up to the caller; each takes what the other has not.
 
 use std::panic::resume_unwind;
 use std::thread;
@@ -18,10 +18,14 @@ pub(super) fn both<T: Send>(
     let Some(twin) = twin else {
         return Ok(vec![work(reader)?]);
     };
-    let (mine, other) = thread::scope(|scope| {
+    thread::scope(|scope| {
         let of_twin = &work;
-        let other = scope.spawn(move || of_twin(twin));
-        (work(reader), other.join())
-    });
-    Ok(vec![mine?, other.unwrap_or_else(|panic| resume_unwind(panic))?])
+        let other = thread::Builder::new().spawn_scoped(scope, move || of_twin(twin));
+        let mut found = vec![work(reader)?];
+        // Where no thread is to be had, the first has done it all.
+        if let Ok(other) = other {
+            found.push(other.join().unwrap_or_else(|panic| resume_unwind(panic))?);
+        }
+        Ok(found)
+    })
 }

@@ -1,6 +1,6 @@
 //! The cache's groups with connections in a window, and what their summaries say.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::TableError;
 use super::both::both;
@@ -43,14 +43,14 @@ impl<O: Fn(&Group, &Summary) -> Open + Sync> Scanning<O> {
             self.add(reader, ALL_GROUPS, &mut all)?;
             return Ok(all);
         }
-        let (next, last) = (AtomicU32::new(0), reader.last_group()?);
+        let (next, last) = (AtomicU64::new(0), reader.last_group()?);
         let parts = both(reader, twin, |reader| {
             let mut parts = Vec::new();
             loop {
-                let first = next.fetch_add(STEP, Ordering::Relaxed);
-                if first > last {
+                let first = u32::try_from(next.fetch_add(STEP.into(), Ordering::Relaxed));
+                let Some(first) = first.ok().filter(|first| *first <= last) else {
                     return Ok(parts);
-                }
+                };
                 let mut part = Scan::default();
                 self.add(reader, (first, first.saturating_add(STEP - 1)), &mut part)?;
                 parts.push((first, part));
