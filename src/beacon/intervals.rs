@@ -40,7 +40,8 @@ pub struct IntervalDistribution {
 }
 
 impl IntervalDistribution {
-    /// Of the intervals between `times_ms`, which must be sorted and have this outline; `None` under two connections.
+    /// Of the intervals between `times_ms`, which must be sorted and have this outline; `None` under
+    /// two connections.
     pub fn of(times_ms: &[i64], outline: &Outline) -> Option<IntervalDistribution> {
         let intervals = times_ms.windows(2).map(|pair| pair[1].wrapping_sub(pair[0]));
         let count = times_ms.len().checked_sub(1).filter(|count| *count > 0)?;

@@ -54,7 +54,8 @@ pub(super) fn generate(
         .iter()
         .map(|column| context.uses(column.name) || narrowing.narrows(column.name));
     let rules = suppresses.then_some(rules);
-    let question = Question { rules, parameters: &parameters, wanted, used: used.collect() };
+    let used = used.collect();
+    let question = Question { rules, parameters: &parameters, narrowing: &narrowing, wanted, used };
     let mut groups_seen = 0;
     let mut runs = Vec::new();
     for members in grouping::runs(&members, parameters.group_by) {
@@ -66,9 +67,8 @@ pub(super) fn generate(
     }
     let (next, shared) = (AtomicUsize::new(0), selection.shared());
     let found = both(reader, &mut twin, |reader| {
-        let narrowing = Narrowing::of(context, &NARROWING)?;
         let selection = Selection::sharing(&shared, reader);
-        look(Examination::new(&question, narrowing, selection), most_rows, &runs, &next)
+        look(Examination::new(&question, selection), most_rows, &runs, &next)
     })?;
     if let Some(twin) = twin {
         reader.count(twin.cost());

@@ -49,6 +49,7 @@ pub(super) struct Question<'a> {
     /// `None` if nobody asks what they say.
     pub(super) rules: Option<&'a Rules>,
     pub(super) parameters: &'a Parameters,
+    pub(super) narrowing: &'a Narrowing,
     pub(super) wanted: Wanted,
     /// For each visible column, whether its value is asked for.
     pub(super) used: Vec<bool>,
@@ -57,7 +58,6 @@ pub(super) struct Question<'a> {
 /// Asks one group after the other.
 pub(super) struct Examination<'a> {
     question: &'a Question<'a>,
-    narrowing: Narrowing,
     selection: Selection<'a>,
     /// The rules that each pathname, by its name id, may fall under.
     rules_on_path: FxHashMap<u32, RulesOnPath<'a>>,
@@ -65,12 +65,8 @@ pub(super) struct Examination<'a> {
 
 impl<'a> Examination<'a> {
     /// Of groups of `selection`.
-    pub(super) fn new(
-        question: &'a Question<'a>,
-        narrowing: Narrowing,
-        selection: Selection<'a>,
-    ) -> Examination<'a> {
-        Examination { question, narrowing, selection, rules_on_path: FxHashMap::default() }
+    pub(super) fn new(question: &'a Question<'a>, selection: Selection<'a>) -> Examination<'a> {
+        Examination { question, selection, rules_on_path: FxHashMap::default() }
     }
 
     /// What becomes of the result groups of `members`, run number `at`, of which the detectors in
@@ -143,7 +139,7 @@ impl<'a> Examination<'a> {
     ) -> Result<Outcome, TableError> {
         let question = self.question;
         let mut findings = Findings::default();
-        if !self.question.parameters.include_all {
+        if !question.parameters.include_all {
             if !findings.name(&group, question.parameters, open) {
                 return Ok(Outcome::Passed);
             }
@@ -160,12 +156,12 @@ impl<'a> Examination<'a> {
             return Ok(Outcome::Passed);
         }
         let suppressed_by = self.suppressed_by(&group)?;
-        if !suppressed_by.is_empty() && !self.question.parameters.include_suppressed {
+        if !suppressed_by.is_empty() && !question.parameters.include_suppressed {
             return Ok(Outcome::Suppressed);
         }
         let judgement =
             Judgement::of(&group, findings, question.parameters, &question.wanted, open);
-        let score = if self.question.wanted.order { judgement.score() } else { 0.0 };
+        let score = if question.wanted.order { judgement.score() } else { 0.0 };
         let row = CandidateRow {
             parameters: question.parameters,
             wanted: &question.wanted,
@@ -201,7 +197,7 @@ impl<'a> Examination<'a> {
     }
 
     fn passes(&self, place: &Place, group: &ResultGroup) -> Result<bool, TableError> {
-        let narrowing = &self.narrowing;
+        let narrowing = self.question.narrowing;
         Ok(narrowing.is_empty()
             || narrowing.accepts("host", &place.host)?
                 && narrowing.accepts("pathname", place.pathname())?

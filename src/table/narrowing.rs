@@ -4,6 +4,8 @@
 //! evaluated as SQLite would is therefore left to it. LIKE and GLOB are evaluated by SQLite itself;
 //! = lets through what is equal under any of its collations.
 
+use std::sync::{Mutex, PoisonError};
+
 use rusqlite::Connection as Database;
 
 use super::{Constraint, Operator, QueryContext, TableError};
@@ -16,8 +18,8 @@ pub(super) const NARROWING: [&str; 6] =
 /// The constraints that narrow a query's rows.
 pub(super) struct Narrowing {
     constraints: Vec<Constraint>,
-    /// An empty database, to ask SQLite what its LIKE and GLOB say.
-    sqlite: Option<Database>,
+    /// An empty database, to ask SQLite what its LIKE and GLOB say; for one thread at a time.
+    sqlite: Option<Mutex<Database>>,
 }
 
 impl Narrowing {
@@ -32,7 +34,7 @@ impl Narrowing {
         let constraints: Vec<_> = context.constraints.iter().filter(evaluated).cloned().collect();
         let needs_sqlite = constraints.iter().any(|each| each.operator != Operator::EQUAL);
         let sqlite = if needs_sqlite {
-            Some(Database::open_in_memory().map_err(TableError::Pattern)?)
+            Some(Mutex::new(Database::open_in_memory().map_err(TableError::Pattern)?))
         } else {
             None
         };
@@ -89,6 +91,8 @@ impl Narrowing {
         let Some(sqlite) = &self.sqlite else {
             return Ok(true);
         };
+        // A question that panicked leaves nothing behind.
+        let sqlite = sqlite.lock().unwrap_or_else(PoisonError::into_inner);
         let mut statement = sqlite.prepare_cached(question).map_err(TableError::Pattern)?;
         statement.query_row([text, pattern], |row| row.get(0)).map_err(TableError::Pattern)
     }
