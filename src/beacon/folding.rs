@@ -86,18 +86,23 @@ impl Fold {
     pub fn score(&self) -> f64 {
         self.regularity * self.evidence
     }
+
+    fn rank(&self) -> f64 {
+        self.score() * if self.multiples > 1 { PARSIMONY } else { 1.0 }
+    }
 }
 
-/// Intervals folded onto one period, with windows of one width.
-#[derive(Default)]
-struct Look {
-    /// Up to each of the multiples that were asked for, where there is a fold.
-    folds: Vec<Fold>,
-    /// The median of the intervals within the first window.
-    middle_ms: Option<f64>,
+/// A period to fold onto.
+struct Guess {
+    period_ms: f64,
+    /// So many intervals, the shortest, are no absences that are forgiven.
+    judged: usize,
+    /// What these would be by chance.
+    chance: Chance,
 }
 
 /// What lies within the windows, and what would by chance.
+#[derive(Default)]
 struct Gathered {
     judged: usize,
     within: usize,
@@ -105,6 +110,14 @@ struct Gathered {
     /// The same, those of one more period counting less.
     weighted: f64,
     weighted_expected: f64,
+}
+
+impl Gathered {
+    /// The share of intervals within the windows, and the share to be expected.
+    fn shares(&self) -> (f64, f64) {
+        let share = self.within.min(self.judged) as f64 / self.judged as f64;
+        (share, self.expected.clamp(1e-9, 0.999))
+    }
 }
 
 impl Intervals {
@@ -119,34 +132,34 @@ impl Intervals {
         // What has been looked at once has nothing new to say.
         let mut looked: Vec<(f64, f64, u32)> = Vec::new();
         for candidate in 1..=CANDIDATES {
-            let Some(guess_ms) = self.candidate(candidate).filter(|guess| *guess != tried) else {
+            let guess_ms = self.candidate(candidate).filter(|guess_ms| *guess_ms != tried);
+            let Some(guess) = guess_ms.and_then(|guess_ms| self.guess(guess_ms)) else {
                 continue;
             };
-            tried = guess_ms;
+            tried = guess.period_ms;
             for (width, multiples) in windows {
                 // Once around the guess, and once around the middle of what that gathered.
-                let first = self.look(guess_ms, *width, multiples);
-                looked.push((guess_ms, *width, set_of(multiples)));
-                let again: Vec<i64> = first.folds.iter().map(|fold| fold.multiples).collect();
+                let mut again = Vec::new();
+                let middle_ms = self.look(&guess, *width, multiples, |multiples, found| {
+                    let fold = self.fold(&guess, *width, multiples, found);
+                    again.extend(fold.map(|_| multiples));
+                    best = better(best, fold);
+                });
+                looked.push((guess.period_ms, *width, set_of(multiples)));
                 let is_new = |middle_ms: &f64| {
                     !looked.iter().any(|(period_ms, of_width, of_multiples)| {
                         (period_ms, of_width) == (middle_ms, width)
                             && set_of(&again) & !of_multiples == 0
                     })
                 };
-                let middle_ms = first.middle_ms.filter(|middle| *middle >= self.shortest_ms);
-                let middle_ms = middle_ms.filter(is_new);
-                looked.extend(middle_ms.map(|middle_ms| (middle_ms, *width, set_of(&again))));
-                let second = middle_ms.map(|middle_ms| self.look(middle_ms, *width, &again));
-                let second = second.into_iter().flat_map(|look| look.folds);
-                for fold in first.folds.into_iter().chain(second) {
-                    let rank = |fold: &Fold| {
-                        fold.score() * if fold.multiples > 1 { PARSIMONY } else { 1.0 }
-                    };
-                    if best.as_ref().is_none_or(|best| rank(&fold) > rank(best)) {
-                        best = Some(fold);
-                    }
-                }
+                let middle_ms = middle_ms.filter(|middle| *middle >= self.shortest_ms);
+                let Some(middle) = middle_ms.filter(is_new).and_then(|ms| self.guess(ms)) else {
+                    continue;
+                };
+                looked.push((middle.period_ms, *width, set_of(&again)));
+                self.look(&middle, *width, &again, |multiples, found| {
+                    best = better(best, self.fold(&middle, *width, multiples, found));
+                });
             }
         }
         best
@@ -161,11 +174,15 @@ impl Intervals {
     fn is_promising(&self) -> bool {
         let windows = if self.agents > 1 { &WINDOWS_OF_SEVERAL[1..] } else { &FIRST_LOOK[..] };
         let promising = PROMISING * self.cost_of_search();
-        let mut guesses = FIRST_CANDIDATES.iter().filter_map(|number| self.candidate(*number));
-        guesses.any(|guess_ms| {
+        let mut guesses =
+            FIRST_CANDIDATES.iter().filter_map(|number| self.guess(self.candidate(*number)?));
+        guesses.any(|guess| {
             windows.iter().any(|(width, multiples)| {
-                let look = self.look(guess_ms, *width, multiples);
-                look.folds.iter().any(|fold| fold.nats > promising)
+                let mut most = 0.0;
+                self.look(&guess, *width, multiples, |_, found| {
+                    most = self.nats(found).unwrap_or(0.0).max(most);
+                });
+                most > promising
             })
         })
     }
@@ -179,20 +196,29 @@ impl Intervals {
         if self.agents > 1 { COST_OF_SEVERAL } else { COST_OF_SEARCH }
     }
 
-    /// The folds onto `period_ms` with windows of this width up to each of these multiples.
-    fn look(&self, period_ms: f64, width: f64, up_to: &[i64]) -> Look {
-        let mut look = Look::default();
+    /// A period to fold onto; `None` with too few intervals.
+    fn guess(&self, period_ms: f64) -> Option<Guess> {
         let count = self.sorted_ms.len();
         let absent = count - self.below((MOST_PERIODS as f64 + 0.5) * period_ms);
         let forgiven = absent.min(ABSENCES.0.max((count as f64 * ABSENCES.1) as usize));
         let judged = count - forgiven;
         let gap_ms = self.round_out(self.gap_ms as f64, 0.5);
-        let chance = Chance::of(&self.sorted_ms[..judged], gap_ms, self.agents);
-        let Some(chance) = chance.filter(|_| judged >= FEWEST) else {
-            return look;
-        };
-        let (mut within, mut expected) = (0, 0.0);
-        let (mut weighted, mut weighted_expected) = (0.0, 0.0);
+        let chance = Chance::of(&self.sorted_ms[..judged], gap_ms, self.agents)?;
+        (judged >= FEWEST).then_some(Guess { period_ms, judged, chance })
+    }
+
+    /// Lays windows of this width; `take` gets what lies within those up to each of these multiples.
+    /// Gives the median of the intervals within the first window.
+    fn look(
+        &self,
+        guess: &Guess,
+        width: f64,
+        up_to: &[i64],
+        mut take: impl FnMut(i64, &Gathered),
+    ) -> Option<f64> {
+        let Guess { period_ms, judged, chance } = guess;
+        let mut found = Gathered { judged: *judged, ..Gathered::default() };
+        let mut middle_ms = None;
         let mut weight = 1.0;
         let mut covered_ms = self.gap_ms as f64;
         for multiple in 1..=up_to.last().copied().unwrap_or(0) {
@@ -205,40 +231,40 @@ impl Intervals {
                 let gathered = end.saturating_sub(first);
                 let by_chance =
                     chance.between(self.round_out(from_ms, -0.5), self.round_out(to_ms, 0.5));
-                within += gathered;
-                expected += by_chance;
-                weighted += weight * gathered as f64;
-                weighted_expected += weight * by_chance;
+                found.within += gathered;
+                found.expected += by_chance;
+                found.weighted += weight * gathered as f64;
+                found.weighted_expected += weight * by_chance;
                 weight *= MULTIPLE_WEIGHT;
                 covered_ms = to_ms;
                 if multiple == 1 && end > first {
-                    look.middle_ms = Some(self.sorted_ms[(first + end) / 2] as f64);
+                    middle_ms = Some(self.sorted_ms[(first + end) / 2] as f64);
                 }
             }
             if up_to.contains(&multiple) {
-                let found = Gathered { judged, within, expected, weighted, weighted_expected };
-                look.folds.extend(self.fold(period_ms, width, multiple, &found));
+                take(multiple, &found);
             }
         }
-        look
+        middle_ms
+    }
+
+    /// How much rather these intervals are gathered than thrown by chance; `None` if they are no more
+    /// than by chance.
+    fn nats(&self, found: &Gathered) -> Option<f64> {
+        let (share, expected) = found.shares();
+        // One interval has chosen the period, and of several agents' every one is counted again
+        // in the next.
+        let trials = (found.judged as f64 / self.agents as f64 - 1.0).max(0.0);
+        (share > expected).then(|| trials * divergence(share, expected))
     }
 
     /// The fold that gathers so many intervals; `None` if that is no more than by chance.
-    fn fold(&self, period_ms: f64, width: f64, multiples: i64, found: &Gathered) -> Option<Fold> {
-        let judged = found.judged as f64;
-        let expected = found.expected.clamp(1e-9, 0.999);
-        let share = found.within.min(found.judged) as f64 / judged;
-        if share <= expected {
-            return None;
-        }
-        let weighted = (found.weighted / judged).min(1.0);
+    fn fold(&self, guess: &Guess, width: f64, multiples: i64, found: &Gathered) -> Option<Fold> {
+        let (nats, period_ms) = (self.nats(found)?, guess.period_ms);
+        let weighted = (found.weighted / found.judged as f64).min(1.0);
         let weighted_expected = found.weighted_expected.min(0.999);
         let excess = ((weighted - weighted_expected) / (1.0 - weighted_expected)).max(0.0);
         let width = width.max(self.half_step_ms() / period_ms).min(1.0);
-        // One interval has chosen the period, and of several agents' every one is counted again
-        // in the next.
-        let trials = (judged / self.agents as f64 - 1.0).max(0.0);
-        let nats = trials * divergence(share, expected);
         let evidence = 1.0 - (-(nats - self.cost_of_search()).max(0.0) / EVIDENCE_SCALE).exp();
         let long = period_ms / (period_ms + HALF_PERIOD_MS);
         let regularity = excess * (1.0 - WIDTH_WEIGHT * width) * long;
@@ -246,13 +272,11 @@ impl Intervals {
     }
 
     fn below(&self, ms: f64) -> usize {
-        let from_ms = ms.ceil() as i64;
-        self.sorted_ms.partition_point(|interval| *interval < from_ms)
+        self.sorted_ms.partition_point(|interval| (*interval as f64) < ms)
     }
 
     fn up_to(&self, ms: f64) -> usize {
-        let to_ms = ms.floor() as i64;
-        self.sorted_ms.partition_point(|interval| *interval <= to_ms)
+        self.sorted_ms.partition_point(|interval| *interval as f64 <= ms)
     }
 
     /// Half a step of the resolution beyond the outermost value that a bound includes.
@@ -263,6 +287,14 @@ impl Intervals {
         let whole = ms / self.resolution_ms as f64;
         let whole = if steps < 0.0 { whole.ceil() } else { whole.floor() };
         (whole + steps) * self.resolution_ms as f64
+    }
+}
+
+/// Another fold, if it is better, or the first one.
+fn better(best: Option<Fold>, fold: Option<Fold>) -> Option<Fold> {
+    match (best, fold) {
+        (Some(best), Some(fold)) if fold.rank() > best.rank() => Some(fold),
+        (best, fold) => best.or(fold),
     }
 }
 
