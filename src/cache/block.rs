@@ -7,8 +7,11 @@
 use super::column::{self, put_varint, take_varint};
 use super::decoded::{DecodedBlock, Parts};
 
-/// A block is split when it would hold more.
-pub const CAPACITY: usize = 512;
+/// A block is split when it would hold more connections.
+pub const CAPACITY: usize = 1024;
+/// Or more bytes. So many fill a page of the cache's file, with what SQLite puts around them: however
+/// blocks come and go, a full one leaves nothing of its page unused.
+pub const MOST_BYTES: usize = 4050;
 /// More than any block of ours holds: a damaged count must not ask for gigabytes.
 const LARGEST_COUNT: u64 = 1 << 16;
 /// How a column begins whose values are all 0: byte counts that no connection tells, differences of
@@ -98,15 +101,32 @@ pub fn decode(block: &[u8], parts: Parts, out: &mut DecodedBlock) -> Result<(), 
     if input.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
 }
 
-/// Parts of `connections` for a block each: full ones where more will follow at the end, equal
-/// ones where a late connection may still fall between them.
-pub fn split(
-    connections: &[Connection],
-    is_end_of_group: bool,
-) -> std::slice::Chunks<'_, Connection> {
+/// Parts of `connections` for a block each, and the bytes of each: full ones where more will follow at
+/// the end, rather equal ones where a late connection may still fall between them.
+pub fn split(connections: &[Connection], is_end_of_group: bool) -> Vec<(&[Connection], Vec<u8>)> {
     let parts = connections.len().div_ceil(CAPACITY).max(1);
-    let size = if is_end_of_group { CAPACITY } else { connections.len().div_ceil(parts).max(1) };
-    connections.chunks(size)
+    let most = if is_end_of_group { CAPACITY } else { connections.len().div_ceil(parts) };
+    let mut blocks = Vec::with_capacity(parts);
+    let (mut rest, mut count) = (connections, most);
+    while !rest.is_empty() {
+        let (block, bytes) = loop {
+            let (block, _) = rest.split_at(count.clamp(1, rest.len()));
+            let bytes = encode(block);
+            if bytes.len() <= MOST_BYTES || block.len() == 1 {
+                break (block, bytes);
+            }
+            count = as_many_as_fit(block, &bytes);
+        };
+        rest = &rest[block.len()..];
+        count = as_many_as_fit(block, &bytes).min(most);
+        blocks.push((block, bytes));
+    }
+    blocks
+}
+
+/// How many fit a block if all take as much as these, or a little more.
+fn as_many_as_fit(connections: &[Connection], bytes: &[u8]) -> usize {
+    connections.len() * MOST_BYTES / (bytes.len() + bytes.len() / 64).max(1)
 }
 
 fn take_count(input: &mut &[u8]) -> Result<usize, DecodeError> {
@@ -261,12 +281,22 @@ mod tests {
 
         #[test]
         fn parts_are_within_capacity_and_lose_nothing(
-            count in 0..3 * CAPACITY, is_end_of_group: bool,
+            count in 0..3 * CAPACITY,
+            most_bytes in prop_oneof![Just(1), 1..u64::MAX],
+            is_end_of_group: bool,
         ) {
-            let connections: Vec<_> = (0..count as i64).map(at).collect();
-            let parts: Vec<_> = split(&connections, is_end_of_group).collect();
-            prop_assert!(parts.iter().all(|part| part.len() <= CAPACITY));
-            prop_assert_eq!(parts.concat(), connections);
+            let bytes = |index: u64| Some(index.wrapping_mul(0x9E37_79B9_7F4A_7C15) % most_bytes);
+            let connections: Vec<_> = (0..count as u64)
+                .map(|index| Connection { bytes_sent: bytes(index), ..at(index as i64) })
+                .collect();
+            let blocks = split(&connections, is_end_of_group);
+            let mut rest = connections.as_slice();
+            for (part, bytes) in blocks {
+                prop_assert!(part.len() <= CAPACITY && bytes.len() <= MOST_BYTES);
+                prop_assert_eq!(decoded(&bytes), Ok(part.to_vec()));
+                rest = rest.strip_prefix(part).unwrap();
+            }
+            prop_assert!(rest.is_empty());
         }
 
         #[test]

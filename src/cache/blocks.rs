@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection as Database, Row, params};
 
-use super::block::{self, Connection};
+use super::block::{self, CAPACITY, Connection, DecodeError, MOST_BYTES};
+use super::column::{put_varint, take_varint};
 use super::decoded::{DecodedBlock, Parts, Run};
 use super::group::Group;
 use super::summary::BlockSummary;
@@ -20,10 +21,12 @@ pub(super) struct Header {
     pub(super) first_ms: i64,
     pub(super) last_ms: i64,
     pub(super) connections: usize,
+    /// Of its connections.
+    pub(super) bytes: usize,
 }
 
 /// The columns of [`Header`], in its order.
-pub(super) const HEADER_COLUMNS: &str = "group_id, id, first_ms, last_ms, connections";
+pub(super) const HEADER_COLUMNS: &str = "group_id, id, first_ms, last_ms, connections, bytes";
 
 impl Header {
     /// From a row of [`HEADER_COLUMNS`].
@@ -34,7 +37,13 @@ impl Header {
             first_ms: row.get(2)?,
             last_ms: row.get(3)?,
             connections: row.get(4)?,
+            bytes: row.get(5)?,
         })
+    }
+
+    /// Whether more connections may follow in it.
+    pub(super) fn has_room(&self) -> bool {
+        self.connections < CAPACITY && self.bytes < MOST_BYTES - MOST_BYTES / 32
     }
 }
 
@@ -46,9 +55,29 @@ pub(super) fn id(group: u32, number: u32) -> Result<i64, CacheError> {
     Ok(i64::from(group) << NUMBER_BITS | i64::from(number))
 }
 
-/// The group of a block.
-pub(super) fn group_of(id: i64) -> i64 {
-    id >> NUMBER_BITS
+/// A block without its connections. All of it is in one value of its row, though the key and other
+/// columns tell parts of it, too: SQLite hands on one value sooner than six.
+pub(super) struct Described<'d> {
+    pub(super) id: i64,
+    pub(super) group: Group,
+    pub(super) summary: BlockSummary<'d>,
+}
+
+impl<'d> Described<'d> {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(160);
+        put_varint(self.id as u64, &mut bytes);
+        self.group.put(&mut bytes);
+        self.summary.put(&mut bytes);
+        bytes
+    }
+
+    /// From the value of its row.
+    pub(super) fn from_bytes(mut bytes: &'d [u8]) -> Result<Described<'d>, DecodeError> {
+        let id = i64::try_from(take_varint(&mut bytes)?).map_err(|_| DecodeError::Overflow)?;
+        let group = Group::take(id >> NUMBER_BITS, &mut bytes)?;
+        Ok(Described { id, group, summary: BlockSummary::take(bytes)? })
+    }
 }
 
 /// The bytes of a block.
@@ -69,24 +98,21 @@ pub(super) fn read(
     Ok(())
 }
 
-/// Writes a block of `connections` (sorted, not empty) of `group` as `id`.
+/// Writes a block of `connections` (sorted, not empty) of `group` as `id`; they are encoded as `bytes`.
 pub(super) fn write(
     group: &Group,
     id: i64,
-    connections: &[Connection],
+    (connections, bytes): (&[Connection], &[u8]),
     database: &Database,
 ) -> Result<(), CacheError> {
     let times_ms: Vec<i64> = connections.iter().map(|connection| connection.time_ms).collect();
     let Some(summary) = BlockSummary::of(&times_ms) else {
         return Ok(());
     };
-    let mut bytes = Vec::new();
-    group.put(&mut bytes);
-    summary.put(&mut bytes);
     database
         .prepare_cached(
-            "INSERT INTO block (group_id, first_ms, last_ms, id, connections, summary)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO block (group_id, first_ms, last_ms, id, connections, bytes, summary)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
             group.id,
@@ -94,11 +120,12 @@ pub(super) fn write(
             summary.last_ms,
             id,
             summary.connections,
-            bytes,
+            bytes.len(),
+            Described { id, group: *group, summary }.to_bytes(),
         ])?;
     database
         .prepare_cached("INSERT OR REPLACE INTO payload (id, bytes) VALUES (?1, ?2)")?
-        .execute(params![id, block::encode(connections)])?;
+        .execute(params![id, bytes])?;
     Ok(())
 }
 

@@ -4,79 +4,93 @@
 //! What the numbers mean is said where they are counted: in `variation`, `pauses` and `repetition`.
 
 use super::block::DecodeError;
-use super::checkins::{READINGS, Reading};
-use super::column::{put_varint, take_varint};
-use super::pauses::Pauses;
+use super::checkins::READINGS;
 use super::repetition::{Hour, Hours};
 use super::summary::Rhythms;
 use super::variation::Variation;
 
-/// That of connections at `times_ms`, sorted: numbers as LEB128. Zeros at the end are left out, which
-/// most of a small block's are.
+/// Readings of one agent, which come first; several are merged over nothing, and have no pauses.
+const OF_ONE_AGENT: usize = 6;
+const _: () = assert!(READINGS[OF_ONE_AGENT - 1].agents < READINGS[OF_ONE_AGENT].agents);
+/// Four for the variation in each reading, two for the pauses in each of one agent, and those of the
+/// clock hours.
+const NUMBERS: usize = 4 * READINGS.len() + 2 * OF_ONE_AGENT + 5;
+/// Sums of terms are kept in parts of so many, so that the largest block's fit; the rest is left out.
+const SUM_PART: u64 = 4;
+/// Stands for pauses of whatever length, and is counted as more than any block's, in milliseconds.
+const ANY_PAUSE: u16 = u16::MAX;
+const LONGEST_PAUSE_MS: i64 = 1 << 31;
+
+/// That of connections at `times_ms`, sorted: numbers of two bytes each, which are sooner added up
+/// than those of any length. Zeros at the end are left out, which many of a small block's are.
 pub(super) fn of(times_ms: &[i64]) -> Vec<u8> {
-    let Rhythms { variations, mut pauses } = Rhythms::by(times_ms, Variation::of_part);
-    let mut bytes = Vec::with_capacity(64);
-    for number in [
-        |variation: &Variation| variation.checkins,
-        |variation: &Variation| variation.sum,
-        |variation: &Variation| variation.absences,
-        |variation: &Variation| variation.sum_of_absences,
-    ] {
-        variations.iter().for_each(|each| put_varint(number(each), &mut bytes));
-    }
-    for (pauses, _) in of_one_agent(&mut pauses) {
-        // In whole seconds, so rounded that nothing is ruled out by it.
-        put_varint(pauses.active_ms as u64 / 1000, &mut bytes);
-        put_varint((pauses.paused_ms as u64).div_ceil(1000), &mut bytes);
-    }
+    let Rhythms { variations, pauses } = Rhythms::by(times_ms, Variation::of_part);
+    let of_variations = variations.iter().flat_map(|variation| {
+        let Variation { checkins, sum, absences, sum_of_absences, pairs: _ } = *variation;
+        [checkins, sum / SUM_PART, absences, sum_of_absences / SUM_PART]
+    });
+    // In whole seconds, so rounded that nothing is ruled out by it.
+    let of_pauses = pauses.iter().take(OF_ONE_AGENT).flat_map(|pauses| {
+        [pauses.active_ms as u64 / 1000, (pauses.paused_ms as u64).div_ceil(1000)]
+    });
     let Hours { first, last, share_between } = Hours::of(times_ms);
-    let hours = [first.intervals, first.most_frequent, last.intervals, last.most_frequent];
-    hours.iter().chain([&share_between]).for_each(|number| put_varint(*number, &mut bytes));
+    let of_hours =
+        [first.intervals, first.most_frequent, last.intervals, last.most_frequent, share_between];
+    let numbers = of_variations.chain(of_pauses).chain(of_hours);
+    let mut bytes: Vec<u8> = numbers
+        .flat_map(|number| u16::try_from(number).unwrap_or(ANY_PAUSE).to_le_bytes())
+        .collect();
     let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-    bytes.truncate(length);
+    bytes.truncate(length.next_multiple_of(2));
     bytes
 }
 
 /// Adds the digest `bytes` of the block that comes next, `gap_ms` after the one before, to `rhythms`;
 /// gives its clock hours.
 pub(super) fn add(
-    mut bytes: &[u8],
+    bytes: &[u8],
     gap_ms: Option<i64>,
     rhythms: &mut Rhythms,
 ) -> Result<Hours, DecodeError> {
-    let mut next = || if bytes.is_empty() { Ok(0) } else { take_varint(&mut bytes) };
-    let Rhythms { variations, pauses } = rhythms;
-    for (variation, reading) in variations.iter_mut().zip(READINGS) {
+    let mut numbers = [0; NUMBERS];
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    if pairs.len() > NUMBERS || !rest.is_empty() {
+        return Err(DecodeError::TrailingBytes);
+    }
+    for (number, pair) in numbers.iter_mut().zip(pairs) {
+        *number = u16::from_le_bytes(*pair);
+    }
+    let (of_variations, rest) = numbers.split_at(4 * READINGS.len());
+    let (of_pauses, of_hours) = rest.split_at(2 * OF_ONE_AGENT);
+    // A group has too few blocks for any of these sums to overflow.
+    let each = rhythms.variations.iter_mut().zip(READINGS).zip(of_variations.as_chunks().0);
+    for ((variation, reading), [checkins, sum, absences, sum_of_absences]) in each {
         let goes_on = gap_ms.is_some_and(|gap_ms| gap_ms <= reading.merge_gap_ms);
-        variation.add_checkins(next()?, goes_on, reading);
+        variation.add_checkins((*checkins).into(), goes_on, reading);
+        variation.sum += u64::from(*sum) * SUM_PART;
+        variation.absences += u64::from(*absences);
+        variation.sum_of_absences += u64::from(*sum_of_absences) * SUM_PART;
     }
-    // A damaged cache may hold any number.
-    for sum in variations.iter_mut().map(|variation| &mut variation.sum) {
-        *sum = sum.saturating_add(next()?);
-    }
-    for absences in variations.iter_mut().map(|variation| &mut variation.absences) {
-        *absences = absences.saturating_add(next()?);
-    }
-    for sum in variations.iter_mut().map(|variation| &mut variation.sum_of_absences) {
-        *sum = sum.saturating_add(next()?);
-    }
-    for (pauses, reading) in of_one_agent(pauses) {
-        gap_ms.into_iter().for_each(|gap_ms| pauses.add_gap(gap_ms, reading));
-        for sum_ms in [&mut pauses.active_ms, &mut pauses.paused_ms] {
-            *sum_ms = sum_ms.saturating_add(milliseconds(next()?));
+    let each = rhythms.pauses.iter_mut().zip(READINGS).zip(of_pauses.as_chunks().0);
+    for ((pauses, reading), [active_s, paused_s]) in each {
+        if let Some(gap_ms) = gap_ms {
+            pauses.add_gap(gap_ms, reading);
         }
+        pauses.active_ms = pauses.active_ms.saturating_add(i64::from(*active_s) * 1000);
+        let paused_ms =
+            if *paused_s == ANY_PAUSE { LONGEST_PAUSE_MS } else { i64::from(*paused_s) * 1000 };
+        pauses.paused_ms = pauses.paused_ms.saturating_add(paused_ms);
     }
-    let mut hour = || Ok(Hour { intervals: next()?, most_frequent: next()? });
-    let (first, last) = (hour()?, hour()?);
-    let hours = Hours { first, last, share_between: next()? };
-    if bytes.is_empty() { Ok(hours) } else { Err(DecodeError::TrailingBytes) }
-}
-
-fn milliseconds(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000)
-}
-
-/// Those of readings with one agent; several are merged over nothing.
-fn of_one_agent(pauses: &mut [Pauses]) -> impl Iterator<Item = (&mut Pauses, Reading)> {
-    pauses.iter_mut().zip(READINGS).filter(|(_, reading)| reading.agents == 1)
+    let [of_first, most_of_first, of_last, most_of_last, share_between] = of_hours else {
+        return Err(DecodeError::Truncated);
+    };
+    let hour = |intervals: &u16, most_frequent: &u16| Hour {
+        intervals: (*intervals).into(),
+        most_frequent: (*most_frequent).into(),
+    };
+    Ok(Hours {
+        first: hour(of_first, most_of_first),
+        last: hour(of_last, most_of_last),
+        share_between: (*share_between).into(),
+    })
 }

@@ -6,10 +6,10 @@
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
-use super::block::{self, CAPACITY};
+use super::block::{self, Connection};
 use super::blocks::{self, HEADER_COLUMNS, Header};
 use super::group_row::{GroupKey, GroupRow, Totals};
-use super::merge::{Claim, Incoming, Merged, merge};
+use super::merge::{Claim, Incoming, merge};
 use super::{CacheError, claims};
 use crate::journal::Scope;
 
@@ -51,10 +51,10 @@ pub(super) fn merge_into_blocks(
     let Some(mut row) = found else {
         let merged = merge(&[], &[], incoming, pid)?;
         let connections = merged.connections.len();
-        let blocks = block::split(&merged.connections, true).len();
-        let totals = Totals { connections, span_ms, blocks };
+        let parts = block::split(&merged.connections, true);
+        let totals = Totals { connections, span_ms, blocks: parts.len() };
         let mut row = GroupRow::insert(key, scope, &totals, database)?;
-        write(&mut row, &[], &merged, pass, database)?;
+        write(&mut row, &[], &parts, &merged.claims, pass, database)?;
         return Ok(MergeCounts { added: merged.added, duplicates: merged.duplicates });
     };
     let headers = headers_around(row.group.id, span_ms, database)?;
@@ -72,7 +72,10 @@ pub(super) fn merge_into_blocks(
         counts.added += merged.added;
         counts.duplicates += merged.duplicates;
         if merged.added > 0 {
-            write(&mut row, headers, &merged, pass, database)?;
+            let is_end_of_group =
+                merged.connections.last().is_some_and(|last| last.time_ms >= row.last_ms);
+            let parts = block::split(&merged.connections, is_end_of_group);
+            write(&mut row, headers, &parts, &merged.claims, pass, database)?;
         } else if pass.goes_on {
             let mut rest = merged.claims.as_slice();
             for header in headers {
@@ -103,8 +106,7 @@ fn headers_around(
         ))?
         .query_row(params![group, first_ms], Header::from_row)
         .optional()?;
-    headers
-        .extend(before.filter(|block| block.last_ms >= first_ms || block.connections < CAPACITY));
+    headers.extend(before.filter(|block| block.last_ms >= first_ms || block.has_room()));
     let mut within = database.prepare_cached(&format!(
         "SELECT {HEADER_COLUMNS} FROM block
          WHERE group_id = ?1 AND first_ms BETWEEN ?2 AND ?3 ORDER BY first_ms, last_ms, id"
@@ -146,25 +148,20 @@ fn segments<'a>(
     segments
 }
 
-/// Writes `merged` in place of the blocks `old`.
+/// Writes `parts` of a group's connections, encoded, in place of the blocks `old`.
 fn write(
     row: &mut GroupRow,
     old: &[Header],
-    merged: &Merged,
+    parts: &[(&[Connection], Vec<u8>)],
+    mut claims: &[Claim],
     pass: PassState,
     database: &Database,
 ) -> Result<(), CacheError> {
-    let Some(last) = merged.connections.last() else {
-        return Ok(());
-    };
-    let is_end_of_group = last.time_ms >= row.last_ms;
-    row.last_ms = row.last_ms.max(last.time_ms);
     let mut old_ids = old.iter().map(|header| header.id);
     for header in old {
         blocks::remove_summary(header, database)?;
     }
-    let mut claims = merged.claims.as_slice();
-    for part in block::split(&merged.connections, is_end_of_group) {
+    for (part, bytes) in parts {
         let id = match old_ids.next() {
             Some(id) => id,
             None => {
@@ -172,7 +169,8 @@ fn write(
                 blocks::id(row.group.id, row.next_block - 1)?
             }
         };
-        blocks::write(&row.group, id, part, database)?;
+        blocks::write(&row.group, id, (part, bytes), database)?;
+        row.last_ms = part.last().map_or(row.last_ms, |last| row.last_ms.max(last.time_ms));
         let (of_part, after) = claims.split_at(part.len());
         claims = after;
         if pass.goes_on {
@@ -187,11 +185,10 @@ fn write(
 
 #[cfg(test)]
 mod tests {
-    use super::super::block::Connection;
     use super::*;
 
     fn header(first_ms: i64, last_ms: i64) -> Header {
-        Header { group: 1, id: first_ms, first_ms, last_ms, connections: 2 }
+        Header { group: 1, id: first_ms, first_ms, last_ms, connections: 2, bytes: 9 }
     }
 
     fn at(time_ms: i64) -> Incoming {

@@ -52,7 +52,8 @@ pub(super) fn by_age(
         blocks::remove(header, &transaction)?;
         if !connections.is_empty() {
             let group = group(header.group, &transaction)?;
-            blocks::write(&group, header.id, &connections, &transaction)?;
+            let bytes = block::encode(&connections);
+            blocks::write(&group, header.id, (&connections, &bytes), &transaction)?;
         }
         removed += (header.connections - connections.len()) as u64;
     }
@@ -99,10 +100,7 @@ pub(super) fn by_size(
             if freed >= excess {
                 break;
             }
-            let bytes: u64 = transaction
-                .prepare_cached("SELECT length(bytes) FROM payload WHERE id = ?1")?
-                .query_row([header.id], |row| row.get(0))?;
-            freed += bytes + 64; // the summary, about
+            freed += header.bytes as u64 + 160; // the summary, about
             blocks::remove(&header, &transaction)?;
             removed += header.connections as u64;
         }

@@ -15,7 +15,7 @@ use super::{CacheError, location, lock};
 const APPLICATION_ID: i64 = 0x4263_6e43;
 
 /// Of the tables, and of the format of what is in them. There was none before it in any release.
-const VERSION: i64 = 5;
+const VERSION: i64 = 6;
 const TABLES: &str = "
     -- Hosts, pathnames and destinations.
     CREATE TABLE name (
@@ -56,13 +56,14 @@ const TABLES: &str = "
         last_ms INTEGER
     );
     CREATE INDEX process_instance_key ON process_instance (host, pathname, pid);
-    -- What is known of a block without decoding it: its group, and what `summary` makes of it.
+    -- What is known of a block without decoding it: once more as a whole in `summary`.
     CREATE TABLE block (
         group_id INTEGER NOT NULL,
         first_ms INTEGER NOT NULL,
         last_ms INTEGER NOT NULL,
         id INTEGER NOT NULL,
         connections INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
         summary BLOB NOT NULL,
         PRIMARY KEY (group_id, first_ms, last_ms, id)
     ) WITHOUT ROWID;
@@ -86,6 +87,9 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
 ";
 
+/// A full block fills a page, and each page that a poll touches is written as a whole.
+const PAGE_BYTES: i64 = 4096;
+
 /// How a cache's file is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
@@ -107,8 +111,7 @@ pub(super) fn open_to_write(
     let mut connection = connect(path, flags)?;
     let found = version(&connection, path, had_writer)?;
     if found == 0 {
-        // Larger ones hold blocks a little tighter, but each is written as a whole at every poll.
-        connection.pragma_update(None, "page_size", 8192)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES)?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
     connection.pragma_update(None, "cache_size", -16384)?;

@@ -44,8 +44,11 @@ impl<'d> BlockSummary<'d> {
         })
     }
 
-    /// Appends what stands in the row for all but span and number.
+    /// Appends it to `out`.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
+        put_varint(self.first_ms as u64, out);
+        put_varint((self.last_ms - self.first_ms) as u64, out);
+        put_varint(self.connections, out);
         if let Some((shortest_ms, longest_ms)) = self.intervals_ms {
             put_varint(shortest_ms as u64, out);
             put_varint(longest_ms as u64, out);
@@ -56,19 +59,17 @@ impl<'d> BlockSummary<'d> {
         }
     }
 
-    /// The summary of so many connections in this span for which [`BlockSummary::put`] has put these
-    /// bytes.
-    pub(super) fn take(
-        (first_ms, last_ms): (i64, i64),
-        connections: i64,
-        mut bytes: &'d [u8],
-    ) -> Result<BlockSummary<'d>, DecodeError> {
-        let connections = u64::try_from(connections).map_err(|_| DecodeError::Overflow)?;
-        let mut interval_ms =
-            || i64::try_from(take_varint(&mut bytes)?).map_err(|_| DecodeError::Overflow);
+    /// The summary for which [`BlockSummary::put`] has put these bytes.
+    pub(super) fn take(mut bytes: &'d [u8]) -> Result<BlockSummary<'d>, DecodeError> {
+        let mut number = || take_varint(&mut bytes);
+        let milliseconds = |number| i64::try_from(number).map_err(|_| DecodeError::Overflow);
+        let first_ms = milliseconds(number()?)?;
+        let last_ms =
+            first_ms.checked_add(milliseconds(number()?)?).ok_or(DecodeError::Overflow)?;
+        let connections = number()?;
         let intervals_ms = match connections {
             0 | 1 => None,
-            _ => Some((interval_ms()?, interval_ms()?)),
+            _ => Some((milliseconds(number()?)?, milliseconds(number()?)?)),
         };
         let digest = Undigested::Bytes(bytes);
         Ok(BlockSummary { first_ms, last_ms, connections, intervals_ms, digest })

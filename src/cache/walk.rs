@@ -3,18 +3,18 @@
 //!
 //! What is in a block and in its digest is decoded by `block` and `summary`.
 
-use rusqlite::{Row, params};
+use rusqlite::params;
 
+use super::blocks::Described;
 use super::decoded::{DecodedBlock, Parts, Run};
 use super::summary::{BlockSummary, Outline, Summary};
 use super::{CacheError, Cost, Group, Reader, Window, block, blocks, group};
 
 /// From the first to the last id that a group may have.
 pub const ALL_GROUPS: (u32, u32) = (0, u32::MAX);
-/// The blocks of groups from one id to another that reach into a window, undecoded.
+/// The blocks of groups from one id to another, undecoded.
 const SUMMARIES: &str = "
-    SELECT id, first_ms, last_ms, connections, summary
-    FROM block WHERE first_ms <= ?2 AND last_ms >= ?1 AND group_id BETWEEN ?3 AND ?4
+    SELECT summary FROM block WHERE group_id BETWEEN ?1 AND ?2
     ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
 /// that begin before it only the last can.
@@ -80,12 +80,17 @@ impl Reader {
         self.check_deadline()?;
         let sqlite = CacheError::from;
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
-        let parameters = params![window.since_ms, window.until_ms, groups.0, groups.1];
-        let mut rows = select.query(parameters).map_err(sqlite)?;
+        let mut rows = select.query([groups.0, groups.1]).map_err(sqlite)?;
         let (mut open, mut summary) = (None::<Group>, Summary::default());
         let mut ids = Vec::new();
         while let Some(row) = rows.next().map_err(sqlite)? {
-            let (group, id, mut block) = self.summary(row)?;
+            let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
+            self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
+            let described = Described::from_bytes(bytes).map_err(CacheError::from)?;
+            let Described { id, group, summary: mut block } = described;
+            if block.first_ms > window.until_ms || block.last_ms < window.since_ms {
+                continue;
+            }
             if let Some(group) = open.take_if(|open| open.id != group.id) {
                 self.check_deadline()?;
                 take(group, &summary, &ids)?;
@@ -105,16 +110,6 @@ impl Reader {
             open = Some(group);
         }
         open.map_or(Ok(()), |group| take(group, &summary, &ids))
-    }
-
-    /// A block's group, id and summary, from a row of [`SUMMARIES`].
-    fn summary<'r>(&self, row: &'r Row<'_>) -> Result<(Group, i64, BlockSummary<'r>), CacheError> {
-        let integer = |index| -> rusqlite::Result<i64> { Ok(row.get_ref(index)?.as_i64()?) };
-        let (id, span_ms, connections) = (integer(0)?, (integer(1)?, integer(2)?), integer(3)?);
-        let mut bytes = row.get_ref(4)?.as_blob().map_err(rusqlite::Error::from)?;
-        self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
-        let group = Group::take(blocks::group_of(id), &mut bytes)?;
-        Ok((group, id, BlockSummary::take(span_ms, connections, bytes)?))
     }
 
     /// The ids of the blocks of group `id` that reach into `window`, in time order.
