@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use beacon_candidates::cache::{ALL_GROUPS, CacheError, Reader, Retention, Writer};
+use beacon_candidates::cache::{ALL_GROUPS, CacheError, Payloads, Reader, Retention, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -31,10 +31,10 @@ fn at(offsets_ms: impl IntoIterator<Item = i64>) -> String {
 /// The times of that group in the cache, as milliseconds after the start.
 fn times(cache: &TestCache) -> Vec<i64> {
     let reader = cache.reader();
-    let mut times = Vec::new();
+    let (mut times, mut payloads) = (Vec::new(), Payloads::of(&reader));
     reader
         .outlines(everything(), ALL_GROUPS, |_, _, blocks| {
-            reader.times(blocks, everything(), &mut times)
+            payloads.times(blocks, everything(), &mut times)
         })
         .unwrap();
     times.iter().map(|time_ms| time_ms - START_MS).collect()

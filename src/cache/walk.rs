@@ -1,14 +1,12 @@
-//! Walking the cache: group after group with what summarises them, and the connections of those that
-//! somebody wants to see, a block at a time.
+//! Walking the cache: group after group, with what summarises them and where their connections are.
 //!
-//! What is in a block and in its digest is decoded by `block` and `summary`.
+//! Those are read by `payloads`; what is in a block's summary is decoded by `summary`.
 
 use rusqlite::params;
 
 use super::blocks::Described;
-use super::decoded::{DecodedBlock, Parts, Run};
 use super::summary::{BlockSummary, Outline, Summary};
-use super::{CacheError, Cost, Group, Reader, Window, block, blocks, group};
+use super::{CacheError, Cost, Group, Payloads, Reader, Window, group};
 
 /// From the first to the last id that a group may have.
 pub const ALL_GROUPS: (u32, u32) = (0, u32::MAX);
@@ -99,7 +97,7 @@ impl Reader {
             }
             let mut times_ms = Vec::new();
             if block.first_ms < window.since_ms || block.last_ms > window.until_ms {
-                self.times(&[id], window, &mut times_ms)?;
+                Payloads::of(self).times(&[id], window, &mut times_ms)?;
                 match BlockSummary::of(&times_ms) {
                     Some(inside) => block = inside,
                     None => continue,
@@ -118,58 +116,5 @@ impl Reader {
         let ids =
             select.query_map(params![window.since_ms, window.until_ms, id], |row| row.get(0))?;
         Ok(ids.collect::<Result<_, _>>()?)
-    }
-
-    /// Appends the times of the connections of `blocks` in `window` to `out`: sorted, if the blocks
-    /// are a group's and in time order.
-    pub fn times(
-        &self,
-        blocks: &[i64],
-        window: Window,
-        out: &mut Vec<i64>,
-    ) -> Result<(), CacheError> {
-        let mut scratch = Vec::new();
-        self.payloads(blocks, |bytes| {
-            let before = out.len();
-            block::decode_times(bytes, &mut scratch, out)?;
-            let inside = window.range_of(out.get(before..).unwrap_or_default());
-            out.truncate(before + inside.end);
-            out.drain(before..before + inside.start);
-            Ok(())
-        })
-    }
-
-    /// Hands on the connections of `blocks` in `window`, block by block, with these parts of them.
-    pub fn runs<E: From<CacheError>>(
-        &self,
-        blocks: &[i64],
-        window: Window,
-        parts: Parts,
-        mut take: impl FnMut(Run<'_>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let mut decoded = DecodedBlock::default();
-        self.payloads(blocks, |bytes| {
-            block::decode(bytes, parts, &mut decoded).map_err(CacheError::from)?;
-            decoded.runs_in(window).try_for_each(&mut take)
-        })
-    }
-
-    fn payloads<E: From<CacheError>>(
-        &self,
-        blocks: &[i64],
-        mut take: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let sqlite = CacheError::from;
-        let mut select = self.database.prepare_cached(blocks::PAYLOAD).map_err(sqlite)?;
-        for id in blocks {
-            let mut rows = select.query([id]).map_err(sqlite)?;
-            let row = rows.next().map_err(sqlite)?;
-            let row = row.ok_or_else(|| self.damaged("a block is missing"))?;
-            let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
-            self.count(Cost { blocks: 1, bytes: bytes.len() as u64 });
-            take(bytes)?;
-            self.check_deadline()?;
-        }
-        Ok(())
     }
 }

@@ -192,10 +192,10 @@ unsafe impl VTabCursor for ServedCursor<'_> {
     }
 
     fn column(&self, context: &mut Context, column: c_int) -> Result<()> {
-        let row = self.rows.get(self.next).map_or(&[][..], Vec::as_slice);
-        let value = usize::try_from(column)
-            .ok()
-            .and_then(|column| row.iter().chain(&self.echo).nth(column));
+        let value = self.rows.get(self.next).zip(usize::try_from(column).ok());
+        let value = value.and_then(|(row, column)| {
+            row.get(column).or_else(|| self.echo.get(column.checked_sub(row.columns())?))
+        });
         match value {
             None | Some(Value::Null) => context.set_result(rusqlite::types::Null),
             Some(Value::Integer(number)) => context.set_result(number),

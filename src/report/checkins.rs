@@ -7,7 +7,7 @@ use super::facts::Facts;
 use super::{asking, equal, narrow};
 use crate::cache::checkins::MERGE_GAP_MS;
 use crate::cache::is_windows;
-use crate::table::{Answer, Operator, QueryContext, Table, TableError, Tables, Value};
+use crate::table::{Answer, Operator, QueryContext, Row, Table, TableError, Tables, Value};
 
 /// Connections that are asked for at a time.
 const PAGE: i64 = 20_000;
@@ -144,7 +144,7 @@ struct Connection<'a> {
 const USED: [&str; 5] = ["time", "interval", "protocol", "bytes_sent", "bytes_received"];
 
 impl<'a> Connection<'a> {
-    fn of(row: &'a [Value]) -> Connection<'a> {
+    fn of(row: &'a Row) -> Connection<'a> {
         let mut connection = Connection {
             second: 0,
             interval: None,
@@ -152,7 +152,7 @@ impl<'a> Connection<'a> {
             bytes_sent: None,
             bytes_received: None,
         };
-        for (column, value) in Table::BeaconConnections.visible_columns().iter().zip(row) {
+        for (column, value) in Table::BeaconConnections.visible_columns().iter().zip(row.iter()) {
             match (column.name, value) {
                 ("time", Value::Integer(second)) => connection.second = *second,
                 ("interval", Value::Double(interval)) => connection.interval = Some(*interval),

@@ -23,7 +23,7 @@ impl Facts {
     }
 
     fn value(&self, column: &str) -> &Value {
-        let mut values = self.columns.iter().zip(&self.row);
+        let mut values = self.columns.iter().zip(self.row.iter());
         values.find(|(each, _)| each.name == column).map_or(&Value::Null, |(_, value)| value)
     }
 
@@ -66,7 +66,7 @@ impl Facts {
 
     /// Every column with its value as a query prints it.
     pub(super) fn all(&self) -> impl Iterator<Item = (&'static Column, String)> {
-        self.columns.iter().zip(&self.row).map(|(column, value)| (column, text(value)))
+        self.columns.iter().zip(self.row.iter()).map(|(column, value)| (column, text(value)))
     }
 }
 

@@ -11,6 +11,7 @@ use super::grouping;
 use super::judgement::{self, Wanted};
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
+use super::row::Used;
 use super::scan::Scanning;
 use super::selection::{Member, Open, Selection, is_public};
 use super::tables::Answer;
@@ -49,12 +50,10 @@ pub(super) fn generate(
     let most_rows = parameters.most_rows();
     // Which rows are returned is up to their score, if not all are.
     wanted.order |= members.len() > most_rows;
-    let used = Table::BeaconCandidates
-        .visible_columns()
-        .iter()
-        .map(|column| context.uses(column.name) || narrowing.narrows(column.name));
+    let used = Used::of(Table::BeaconCandidates.visible_columns(), |column| {
+        context.uses(column) || narrowing.narrows(column)
+    });
     let rules = suppresses.then_some(rules);
-    let used = used.collect();
     let question = Question { rules, parameters: &parameters, narrowing: &narrowing, wanted, used };
     let mut groups_seen = 0;
     let mut runs = Vec::new();

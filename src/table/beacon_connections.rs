@@ -8,10 +8,11 @@ use rustc_hash::FxHashMap;
 
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::Parameters;
+use super::row::Used;
 use super::selection::{Selection, tuple};
 use super::tables::Answer;
 use super::{Operator, QueryContext, Table, TableError, Value};
-use crate::cache::{ALL_GROUPS, Connection, Instance, Parts, Reader, Window};
+use crate::cache::{ALL_GROUPS, Connection, Instance, Parts, Payloads, Reader, Window};
 use crate::journal::Scope;
 
 /// Columns of which one has to be narrowed, so that the timeline is of something.
@@ -49,8 +50,9 @@ pub(super) fn generate(
     let mut earliest: BinaryHeap<(i64, usize, Reverse<Connection>)> = BinaryHeap::new();
     let mut found: u64 = 0;
     let mut passes: FxHashMap<u32, bool> = FxHashMap::default();
+    let mut payloads = Payloads::of(reader);
     for (index, group) in groups.iter().enumerate() {
-        reader.runs(&reader.blocks(group.id, window)?, window, Parts::ALL, |run| {
+        payloads.runs(&reader.blocks(group.id, window)?, window, Parts::ALL, |run| {
             let passes = match passes.entry(run.instance) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
@@ -73,7 +75,7 @@ pub(super) fn generate(
     }
 
     let columns = Table::BeaconConnections.visible_columns();
-    let used: Vec<bool> = columns.iter().map(|column| context.uses(column.name)).collect();
+    let used = Used::of(columns, |column| context.uses(column));
     let uses_instance = ["pathname", "sophosPID", "pid"].iter().any(|name| context.uses(name));
     let mut previous_ms: FxHashMap<u32, i64> = FxHashMap::default();
     let mut rows = Vec::with_capacity(earliest.len());
@@ -84,7 +86,7 @@ pub(super) fn generate(
             false => None,
         };
         let interval_ms = previous_ms.insert(group.host, time_ms).map(|before| time_ms - before);
-        let mut value = |column: &str| -> Result<Value, TableError> {
+        let value = |column: &str| -> Result<Value, TableError> {
             let instance = instance.as_ref();
             Ok(match column {
                 "host" => (&*selection.name(group.host)?).into(),
@@ -108,11 +110,7 @@ pub(super) fn generate(
                 _ => Value::Null,
             })
         };
-        let values = columns.iter().zip(&used);
-        let row: Result<_, _> = values
-            .map(|(column, used)| if *used { value(column.name) } else { Ok(Value::Null) })
-            .collect();
-        rows.push(row?);
+        rows.push(used.row(used.names().map(value).collect::<Result<_, _>>()?));
     }
     // Only what finds nothing has to ask whether there is anything.
     let mut window_is_empty = found == 0;

@@ -37,7 +37,7 @@ pub(super) fn generate(
         ];
         row.extend(std::iter::repeat_n(Value::Null, 10));
         row.push(env!("CARGO_PKG_VERSION").into());
-        rows.push(row);
+        rows.push(row.into());
     }
     let (state, reason) = facts.cache_use.describe();
     let last_error = if reason.is_empty() { note } else { reason };
@@ -73,7 +73,7 @@ fn cache_row(
         Value::from(totals.and_then(part).map(|ms| ms.div_euclid(1000)))
     };
     let last_query = facts.last_query;
-    vec![
+    Row::from(vec![
         CACHE.into(),
         state.into(),
         Value::Null,
@@ -95,5 +95,5 @@ fn cache_row(
         last_query.map(|last| last.rows_cut).into(),
         last_query.map(|last| last.rows_suppressed).into(),
         env!("CARGO_PKG_VERSION").into(),
-    ]
+    ])
 }

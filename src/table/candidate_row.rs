@@ -5,7 +5,8 @@ use std::rc::Rc;
 use super::grouping::ResultGroup;
 use super::judgement::{self, Judgement, Wanted};
 use super::parameters::Parameters;
-use super::{Row, Table, Value};
+use super::row::Used;
+use super::{Row, Value};
 use crate::beacon::intervals::IntervalStatistics;
 use crate::beacon::rita;
 use crate::beacon::sparkline::sparkline;
@@ -44,8 +45,8 @@ pub(super) struct CandidateRow<'a> {
 }
 
 impl CandidateRow<'_> {
-    /// The values of the columns that are `used`; the others are NULL.
-    pub(super) fn values(&self, used: &[bool]) -> Row {
+    /// With the values of the columns that are `used`.
+    pub(super) fn of(&self, used: &Used) -> Row {
         let CandidateRow { parameters, wanted, group, judgement, place, .. } = *self;
         let statistics = IntervalStatistics::of(&group.outline);
         let distribution = judgement::distribution(group, wanted);
@@ -106,8 +107,7 @@ impl CandidateRow<'_> {
                 _ => Value::Null,
             }
         };
-        let columns = Table::BeaconCandidates.visible_columns().iter().zip(used);
-        columns.map(|(column, used)| if *used { value(column.name) } else { Value::Null }).collect()
+        used.row(used.names().map(value).collect())
     }
 
     fn rita(&self) -> Option<rita::Scores> {

@@ -13,6 +13,7 @@ use super::grouping::{self, Detail, ResultGroup};
 use super::judgement::{Findings, Judgement, Wanted};
 use super::narrowing::Narrowing;
 use super::parameters::{GroupBy, Parameters};
+use super::row::Used;
 use super::selection::{Member, Open, Selection, tuple};
 use super::{Row, TableError};
 use crate::cache::Parts;
@@ -51,8 +52,8 @@ pub(super) struct Question<'a> {
     pub(super) parameters: &'a Parameters,
     pub(super) narrowing: &'a Narrowing,
     pub(super) wanted: Wanted,
-    /// For each visible column, whether its value is asked for.
-    pub(super) used: Vec<bool>,
+    /// The columns whose values are asked for.
+    pub(super) used: Used,
 }
 
 /// Asks one group after the other.
@@ -97,8 +98,12 @@ impl<'a> Examination<'a> {
         Ok(Some(&*on_path).filter(|on_path| !on_path.is_empty()))
     }
 
-    fn gather(&self, members: &[Member], detail: Detail) -> Result<Vec<ResultGroup>, TableError> {
-        grouping::gather(&self.selection, members, self.question.parameters.group_by, detail)
+    fn gather(
+        &mut self,
+        members: &[Member],
+        detail: Detail,
+    ) -> Result<Vec<ResultGroup>, TableError> {
+        grouping::gather(&mut self.selection, members, self.question.parameters.group_by, detail)
     }
 
     /// All that its row needs, where a group is sure to have one or cannot be looked at twice; else
@@ -171,7 +176,7 @@ impl<'a> Examination<'a> {
             place: &place,
             suppressed_by: &suppressed_by,
         };
-        let row = row.values(&question.used);
+        let row = row.of(&question.used);
         Ok(Outcome::Row(Candidate { score, tuple: place.tuple, at, row }))
     }
 

@@ -78,7 +78,7 @@ fn key(group: &Group, group_by: GroupBy) -> (u32, u32, u16, Protocol) {
 
 /// The result groups of `members`, a run: one, or where instances are kept apart one for each.
 pub(super) fn gather(
-    selection: &Selection<'_>,
+    selection: &mut Selection<'_>,
     members: &[Member],
     group_by: GroupBy,
     detail: Detail,
@@ -111,20 +111,20 @@ fn capacity(members: &[Member]) -> usize {
 
 /// The result group of which only times are wanted.
 fn gather_times(
-    selection: &Selection<'_>,
+    selection: &mut Selection<'_>,
     members: &[Member],
 ) -> Result<Option<ResultGroup>, TableError> {
     let mut times_ms = Vec::new();
     if let [member] = members {
         times_ms.reserve_exact(capacity(members));
-        selection.reader.times(selection.blocks(member), selection.window, &mut times_ms)?;
+        selection.times(member, &mut times_ms)?;
         let timeline = Timeline::of_times(times_ms);
         return Ok(Some(ResultGroup { timeline, ..ResultGroup::of_summary(member) }));
     }
     let mut gathering = Gathering::default();
     for member in members {
         times_ms.clear();
-        selection.reader.times(selection.blocks(member), selection.window, &mut times_ms)?;
+        selection.times(member, &mut times_ms)?;
         if !times_ms.is_empty() {
             gathering.add(&Run::of_times(&times_ms), member, selection.last_day);
         }
@@ -133,7 +133,7 @@ fn gather_times(
 }
 
 fn gather_connections(
-    selection: &Selection<'_>,
+    selection: &mut Selection<'_>,
     members: &[Member],
     keeps_apart: bool,
     parts: Parts,
@@ -143,14 +143,13 @@ fn gather_connections(
     let timeline = Timeline::with_capacity(if keeps_apart { 0 } else { capacity(members) });
     let mut whole = Gathering { timeline, ..Gathering::default() };
     for member in members {
-        let blocks = selection.blocks(member);
-        selection.reader.runs(blocks, selection.window, parts, |run| {
+        let last_day = selection.last_day;
+        selection.runs(member, parts, |run| {
             let gathering = match keeps_apart {
                 true => gatherings.entry(run.instance).or_default(),
                 false => &mut whole,
             };
-            gathering.add(&run, member, selection.last_day);
-            Ok::<(), TableError>(())
+            gathering.add(&run, member, last_day);
         })?;
     }
     if keeps_apart {

@@ -12,7 +12,7 @@ use super::narrowing::Narrowing;
 use super::scan::Scan;
 use crate::beacon::readings::Readings;
 use crate::beacon::rita;
-use crate::cache::{Group, Outline, Reader, Window};
+use crate::cache::{Group, Outline, Parts, Payloads, Reader, Run, Window};
 use crate::journal::Scope;
 
 /// So many names are remembered while the groups are walked.
@@ -67,6 +67,7 @@ pub(super) fn is_public(group: &Group) -> bool {
 /// The cache's groups that a query is about.
 pub(super) struct Selection<'r> {
     pub(super) reader: &'r Reader,
+    payloads: Payloads<'r>,
     pub(super) window: Window,
     /// The last day of the window, from the first to the last connection of all groups there, which
     /// RITA's scores look at.
@@ -106,6 +107,7 @@ impl<'r> Selection<'r> {
     pub(super) fn without_members(reader: &'r Reader, window: Window) -> Selection<'r> {
         Selection {
             reader,
+            payloads: Payloads::of(reader),
             window,
             last_day: window,
             window_is_empty: false,
@@ -129,10 +131,23 @@ impl<'r> Selection<'r> {
         Selection { last_day, blocks, ..Selection::without_members(reader, window) }
     }
 
-    /// The ids of a member's blocks.
-    pub(super) fn blocks(&self, member: &Member) -> &[i64] {
-        let (from, count) = member.blocks;
-        self.blocks.get(from..from + count).unwrap_or_default()
+    /// Appends the times of a member's connections to `out`, sorted.
+    pub(super) fn times(&mut self, member: &Member, out: &mut Vec<i64>) -> Result<(), TableError> {
+        Ok(self.payloads.times(blocks_of(&self.blocks, member), self.window, out)?)
+    }
+
+    /// Hands on these parts of a member's connections, in time order.
+    pub(super) fn runs(
+        &mut self,
+        member: &Member,
+        parts: Parts,
+        mut take: impl FnMut(Run<'_>),
+    ) -> Result<(), TableError> {
+        let blocks = blocks_of(&self.blocks, member);
+        self.payloads.runs(blocks, self.window, parts, |run| {
+            take(run);
+            Ok(())
+        })
     }
 
     /// Keeps only groups whose rows can pass `narrowing`, where each row shows one host,
@@ -205,6 +220,12 @@ impl<'r> Selection<'r> {
         self.names.insert(id, Rc::clone(&name));
         Ok(name)
     }
+}
+
+/// The ids of a member's blocks, among those of all.
+fn blocks_of<'b>(blocks: &'b [i64], member: &Member) -> &'b [i64] {
+    let (from, count) = member.blocks;
+    blocks.get(from..from + count).unwrap_or_default()
 }
 
 /// `destination::port`.

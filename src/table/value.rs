@@ -13,9 +13,6 @@ pub enum Value {
     Text(String),
 }
 
-/// The values of a row, in the order of its table's visible columns.
-pub type Row = Vec<Value>;
-
 impl Value {
     /// A DOUBLE of a measured quantity: rounded to 4 decimals, NULL if it is no number.
     pub fn measure(number: f64) -> Value {
