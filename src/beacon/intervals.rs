@@ -95,8 +95,8 @@ struct Steps {
 }
 
 impl Steps {
-    /// More do not fit the processor's nearest cache.
-    const MOST: usize = 4096;
+    /// Of a millisecond each up to intervals of 16 s. More would not fit the processor's caches.
+    const MOST: usize = 1 << 14;
 
     /// About as many as there are lengths.
     fn of(lengths: impl Iterator<Item = u64>, count: usize, longest: u64) -> Steps {

@@ -3,8 +3,10 @@
 //! The formulas are those of RITA v5 (<https://github.com/activecm/rita>, its beacon analysis), over
 //! whole seconds of at most 24 hours; ours is in `score`.
 
+use std::iter;
+
 use super::bars;
-use super::intervals::{quantile, quantile_of_sorted};
+use super::intervals::quantile_of_sorted;
 use crate::cache::Window;
 
 /// At least so many different seconds, or there is no score.
@@ -96,12 +98,28 @@ fn distribution_score(mut values: Vec<i64>, without_median: f64) -> Option<f64> 
     } else {
         (lower + upper - 2.0 * middle) / range
     };
-    let mut distances: Vec<f64> =
-        values.iter().map(|value| (*value as f64 - middle).abs()).collect();
-    let deviation = quantile(&mut distances, 0.5)?;
+    let deviation = median_distance(&values, middle);
     let narrowness =
         if middle < 1.0 { without_median } else { ((middle - deviation) / middle).max(0.0) };
     Some(round((1.0 - skewness.abs() + narrowness) / 2.0))
+}
+
+/// The median of how far sorted values are from their `middle`: what is nearest to it, then what is
+/// next, from both sides in turn.
+fn median_distance(sorted: &[i64], middle: f64) -> f64 {
+    let (below, above) = sorted.split_at(sorted.partition_point(|value| (*value as f64) < middle));
+    let below = below.iter().rev().map(|value| middle - *value as f64);
+    let above = above.iter().map(|value| *value as f64 - middle);
+    let (mut below, mut above) = (below.peekable(), above.peekable());
+    let mut distances = iter::from_fn(|| match (below.peek(), above.peek()) {
+        (Some(one), Some(other)) if one < other => below.next(),
+        (_, Some(_)) => above.next(),
+        _ => below.next(),
+    });
+    let last = sorted.len().saturating_sub(1);
+    let lower = distances.nth(last / 2).unwrap_or(0.0);
+    let upper = if last.is_multiple_of(2) { lower } else { distances.next().unwrap_or(lower) };
+    (lower + upper) / 2.0
 }
 
 /// Connections in each of 24 equal parts of the span.

@@ -17,9 +17,9 @@ impl Timeline {
         Timeline { times_ms, ..Timeline::default() }
     }
 
-    /// For so many connections.
-    pub fn with_capacity(connections: usize) -> Timeline {
-        Timeline { times_ms: Vec::with_capacity(connections), ..Timeline::default() }
+    /// The times of all connections, unix milliseconds.
+    pub fn into_times(self) -> Vec<i64> {
+        self.times_ms
     }
 
     /// Adds connections, sorted among themselves: unix milliseconds, and for each its bytes, or none

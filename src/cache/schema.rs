@@ -154,7 +154,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
     if found.map_err(|error| error.at(path))? == 0 {
         return Err(location::missing(path));
     }
-    connection.pragma_update(None, "cache_size", -1024)?; // pages are read once, in order
+    connection.pragma_update(None, "cache_size", -128)?; // most pages are read once
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }

@@ -5,6 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::hash_map::Entry;
+use std::mem;
 
 use rustc_hash::FxHashMap;
 
@@ -80,8 +81,9 @@ impl<'a> Examination<'a> {
         mut take: impl FnMut(Outcome),
     ) -> Result<(), TableError> {
         let (detail, is_of_row) = self.first_look(members, open)?;
-        for group in self.gather(members, detail)? {
-            take(self.outcome(at, members, group, open, is_of_row)?);
+        for mut group in self.gather(members, detail)? {
+            take(self.outcome(at, members, &mut group, open, is_of_row)?);
+            self.selection.keep(group.timeline.into_times());
         }
         Ok(())
     }
@@ -138,40 +140,40 @@ impl<'a> Examination<'a> {
         &mut self,
         at: usize,
         members: &[Member],
-        mut group: ResultGroup,
+        group: &mut ResultGroup,
         open: &Open,
         is_of_row: bool,
     ) -> Result<Outcome, TableError> {
         let question = self.question;
         let mut findings = Findings::default();
         if !question.parameters.include_all {
-            if !findings.name(&group, question.parameters, open) {
+            if !findings.name(group, question.parameters, open) {
                 return Ok(Outcome::Passed);
             }
             if !is_of_row {
                 let detail = self.detail_of_row(members, open)?;
+                self.selection.keep(mem::take(&mut group.timeline).into_times());
                 match self.gather(members, detail)?.pop() {
-                    Some(shown) => group = shown,
+                    Some(shown) => *group = shown,
                     None => return Ok(Outcome::Passed),
                 }
             }
         }
-        let place = self.place(&group)?;
-        if !self.passes(&place, &group)? {
+        let place = self.place(group)?;
+        if !self.passes(&place, group)? {
             return Ok(Outcome::Passed);
         }
-        let suppressed_by = self.suppressed_by(&group)?;
+        let suppressed_by = self.suppressed_by(group)?;
         if !suppressed_by.is_empty() && !question.parameters.include_suppressed {
             return Ok(Outcome::Suppressed);
         }
-        let judgement =
-            Judgement::of(&group, findings, question.parameters, &question.wanted, open);
+        let judgement = Judgement::of(group, findings, question.parameters, &question.wanted, open);
         let score = if question.wanted.order { judgement.score() } else { 0.0 };
         let row = CandidateRow {
             parameters: question.parameters,
             wanted: &question.wanted,
             last_day: self.selection.last_day,
-            group: &group,
+            group,
             judgement: &judgement,
             place: &place,
             suppressed_by: &suppressed_by,

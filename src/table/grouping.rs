@@ -114,9 +114,8 @@ fn gather_times(
     selection: &mut Selection<'_>,
     members: &[Member],
 ) -> Result<Option<ResultGroup>, TableError> {
-    let mut times_ms = Vec::new();
+    let mut times_ms = selection.space(capacity(members));
     if let [member] = members {
-        times_ms.reserve_exact(capacity(members));
         selection.times(member, &mut times_ms)?;
         let timeline = Timeline::of_times(times_ms);
         return Ok(Some(ResultGroup { timeline, ..ResultGroup::of_summary(member) }));
@@ -129,6 +128,7 @@ fn gather_times(
             gathering.add(&Run::of_times(&times_ms), member, selection.last_day);
         }
     }
+    selection.keep(times_ms);
     Ok(gathering.finish())
 }
 
@@ -140,7 +140,8 @@ fn gather_connections(
 ) -> Result<Vec<ResultGroup>, TableError> {
     // One gathering a row: many only where instances are kept apart.
     let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
-    let timeline = Timeline::with_capacity(if keeps_apart { 0 } else { capacity(members) });
+    let space = selection.space(if keeps_apart { 0 } else { capacity(members) });
+    let timeline = Timeline::of_times(space);
     let mut whole = Gathering { timeline, ..Gathering::default() };
     for member in members {
         let last_day = selection.last_day;

@@ -68,6 +68,9 @@ pub(super) fn is_public(group: &Group) -> bool {
 pub(super) struct Selection<'r> {
     pub(super) reader: &'r Reader,
     payloads: Payloads<'r>,
+    /// Space for the times of the next group: to get it anew from the system would take as long as to
+    /// decode them.
+    space: Vec<i64>,
     pub(super) window: Window,
     /// The last day of the window, from the first to the last connection of all groups there, which
     /// RITA's scores look at.
@@ -108,6 +111,7 @@ impl<'r> Selection<'r> {
         Selection {
             reader,
             payloads: Payloads::of(reader),
+            space: Vec::new(),
             window,
             last_day: window,
             window_is_empty: false,
@@ -129,6 +133,21 @@ impl<'r> Selection<'r> {
         let (window, last_day, blocks) =
             (shared.window, shared.last_day, Arc::clone(&shared.blocks));
         Selection { last_day, blocks, ..Selection::without_members(reader, window) }
+    }
+
+    /// Space for so many times, none in it.
+    pub(super) fn space(&mut self, times: usize) -> Vec<i64> {
+        let mut space = std::mem::take(&mut self.space);
+        space.clear();
+        space.reserve_exact(times);
+        space
+    }
+
+    /// Takes back what [`Selection::space`] gave.
+    pub(super) fn keep(&mut self, space: Vec<i64>) {
+        if space.capacity() > self.space.capacity() {
+            self.space = space;
+        }
     }
 
     /// Appends the times of a member's connections to `out`, sorted.
