@@ -206,23 +206,24 @@ fn high_length(bits: u32) -> u64 {
 #[derive(Default)]
 struct BitWriter {
     bytes: Vec<u8>,
-    pending: u128,
+    pending: u64,
     length: u32,
 }
 
 impl BitWriter {
+    /// Fewer than 64.
     fn put(&mut self, bits: u64, length: u32) {
-        self.pending |= u128::from(bits) << self.length;
+        self.pending |= bits << self.length;
         self.length += length;
         if self.length >= u64::BITS {
-            self.bytes.extend_from_slice(&(self.pending as u64).to_le_bytes());
-            self.pending >>= u64::BITS;
+            self.bytes.extend_from_slice(&self.pending.to_le_bytes());
             self.length -= u64::BITS;
+            self.pending = bits >> (length - self.length);
         }
     }
 
     fn finish(mut self) -> Vec<u8> {
-        let rest = (self.pending as u64).to_le_bytes();
+        let rest = self.pending.to_le_bytes();
         self.bytes.extend(rest.iter().take(self.length.div_ceil(8) as usize));
         self.bytes
     }

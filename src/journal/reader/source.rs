@@ -67,7 +67,7 @@ impl Source {
         let (mut head, mut head_error) = read_ahead(&mut rest, HEAD);
         if head_error.is_none() && head.starts_with(b"{") && !head.contains(&b'\n') {
             // A batch of osquery's, say; what it is may stand at its end.
-            head_error = (&mut rest).take(LONGEST_LINE).read_until(b'\n', &mut head).err();
+            head_error = (&mut rest).take(LONGEST_LINE as u64).read_until(b'\n', &mut head).err();
         }
         if head.starts_with(BYTE_ORDER_MARK) {
             head.drain(..BYTE_ORDER_MARK.len());
