@@ -126,6 +126,10 @@ impl Steps {
         (0, 0)
     }
 
+    fn counts_of(&self, step: u64) -> usize {
+        self.counts.get(step as usize).map_or(0, |count| *count as usize)
+    }
+
     /// The middle one of the lengths that were counted, or the mean of the middle two.
     fn median(&self, lengths: impl Iterator<Item = u64>) -> f64 {
         let count: usize = self.counts.iter().map(|count| *count as usize).sum();
@@ -135,7 +139,8 @@ impl Steps {
             return (first + last) as f64 / 2.0;
         }
         let (from, more) = (first << self.width_bits, (last - first + 1) << self.width_bits);
-        let mut near: Vec<u64> = Vec::new();
+        let (of_first, of_last) = (self.counts_of(first), self.counts_of(last));
+        let mut near: Vec<u64> = Vec::with_capacity(of_first + of_last);
         lengths
             .filter(|length| length.wrapping_sub(from) < more)
             .for_each(|length| near.push(length));

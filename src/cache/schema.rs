@@ -31,6 +31,7 @@ const TABLES: &str = "
     -- pathname is the key (Windows paths in lower case); the spelling is the instance's.
     CREATE TABLE connection_group (
         id INTEGER PRIMARY KEY,
+        last_ms INTEGER NOT NULL, -- first, for the latest of all is looked for
         host INTEGER NOT NULL,
         pathname INTEGER NOT NULL,
         destination INTEGER NOT NULL,
@@ -39,7 +40,6 @@ const TABLES: &str = "
         scope INTEGER NOT NULL,
         connections INTEGER NOT NULL,
         first_ms INTEGER NOT NULL,
-        last_ms INTEGER NOT NULL,
         next_block INTEGER NOT NULL,
         UNIQUE (host, pathname, destination, port, protocol)
     );

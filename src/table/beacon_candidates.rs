@@ -39,8 +39,13 @@ pub(super) fn generate(
     let (window, include_loopback) = (parameters.window, parameters.include_loopback);
     // Begun before anything is read, for both to see the same.
     let mut twin = reader.twin()?;
-    let scanning = Scanning { window, include_loopback, open: asks.then_some(open) };
-    let mut selection = Selection::of(reader, window, scanning.all(reader, &mut twin)?);
+    // Put together, groups that no detector may name may be another.
+    let only_named =
+        !parameters.include_all && narrowing.is_empty() && parameters.group_by == GroupBy::Process;
+    let scanning = Scanning { window, include_loopback, open: asks.then_some(open), only_named };
+    let scan = scanning.all(reader, &mut twin)?;
+    let mut groups_seen = scan.passed_over;
+    let mut selection = Selection::of(reader, window, scan);
     if !narrowing.is_empty() {
         selection.narrow(&narrowing, columns_in_key(parameters.group_by))?;
     }
@@ -55,7 +60,6 @@ pub(super) fn generate(
     });
     let rules = suppresses.then_some(rules);
     let question = Question { rules, parameters: &parameters, narrowing: &narrowing, wanted, used };
-    let mut groups_seen = 0;
     let mut runs = Vec::new();
     for members in grouping::runs(&members, parameters.group_by) {
         groups_seen += 1;

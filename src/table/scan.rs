@@ -19,6 +19,8 @@ pub(super) struct Scanning<O> {
     pub(super) include_loopback: bool,
     /// Judges a group by its summary; where nobody asks, outlines are enough.
     pub(super) open: Option<O>,
+    /// Whether groups that no detector may name are only counted.
+    pub(super) only_named: bool,
 }
 
 /// Groups by id.
@@ -27,6 +29,8 @@ pub(super) struct Scan {
     pub(super) members: Vec<Member>,
     /// The ids of the blocks of all members.
     pub(super) blocks: Vec<i64>,
+    /// How many groups were only counted.
+    pub(super) passed_over: u64,
     /// From the first to the last connection, those to loopback addresses too; `None` without any.
     pub(super) span_ms: Option<(i64, i64)>,
 }
@@ -87,7 +91,12 @@ impl Scan {
         scanning: &Scanning<O>,
     ) {
         self.span_ms = span_of(self.span_ms, Some(outline.span_ms));
-        if scanning.include_loopback || group.scope != Scope::Loopback {
+        if group.scope == Scope::Loopback && !scanning.include_loopback {
+            return;
+        }
+        if scanning.only_named && !open.can_be_named() {
+            self.passed_over += 1;
+        } else {
             let of_member = (self.blocks.len(), blocks.len());
             self.blocks.extend(blocks);
             self.members.push(Member { group, outline: *outline, open, blocks: of_member });
@@ -103,6 +112,7 @@ impl Scan {
         });
         self.members.extend(moved);
         self.blocks.extend(part.blocks);
+        self.passed_over += part.passed_over;
         self.span_ms = span_of(self.span_ms, part.span_ms);
     }
 }
