@@ -126,7 +126,7 @@ pub fn split(connections: &[Connection], is_end_of_group: bool) -> Vec<(&[Connec
 
 /// How many fit a block if all take as much as these, or a little more.
 fn as_many_as_fit(connections: &[Connection], bytes: &[u8]) -> usize {
-    connections.len() * MOST_BYTES / (bytes.len() + bytes.len() / 64).max(1)
+    connections.len() * MOST_BYTES / (bytes.len() + bytes.len() / 128).max(1)
 }
 
 fn take_count(input: &mut &[u8]) -> Result<usize, DecodeError> {

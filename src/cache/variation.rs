@@ -31,26 +31,26 @@ pub struct Variation {
 impl Variation {
     /// Of all check-ins of a timeline, sorted.
     pub fn of(checkins_ms: &[i64], reading: Reading) -> Variation {
-        let mut variation =
-            Variation { checkins: checkins_ms.len() as u64, ..Variation::default() };
         let agents = reading.agents;
         let gap_ms = if agents == 1 { reading.merge_gap_ms } else { 0 };
         // What exceeds the gap: below it there is nothing, which looks like regularity.
-        let middles = checkins_ms.iter().skip(agents);
-        let lasts = checkins_ms.iter().skip(2 * agents);
-        for ((first, middle), last) in checkins_ms.iter().zip(middles).zip(lasts) {
-            let (a, b) = ((middle - first - gap_ms) as f64, (last - middle - gap_ms) as f64);
-            let ratio = if a + b > 0.0 { (a - b) / (a + b) } else { 0.0 };
+        let ends = checkins_ms.iter().zip(checkins_ms.iter().skip(agents));
+        let intervals: Vec<f64> = ends.map(|(from, to)| (to - from - gap_ms) as f64).collect();
+        let next = intervals.get(agents..).unwrap_or_default();
+        let (mut absences, mut sum_of_absences, mut sum) = (0, 0, 0);
+        for (a, b) in intervals.iter().zip(next) {
+            // Of two that are 0 it is no number, which is cast to 0. And no branch here: nobody
+            // can foretell absences.
+            let ratio = (a - b) / (a + b);
             let term = (SCALE * ratio * ratio) as u32;
-            variation.pairs += 1;
-            if term >= ABSENCE {
-                variation.absences += 1;
-                variation.sum_of_absences += u64::from(term);
-            } else {
-                variation.sum += u64::from(term);
-            }
+            let is_absence = u64::from(term >= ABSENCE);
+            absences += is_absence;
+            sum_of_absences += is_absence * u64::from(term);
+            sum += u64::from(term);
         }
-        variation
+        let sum = sum - sum_of_absences;
+        let (checkins, pairs) = (checkins_ms.len() as u64, next.len() as u64);
+        Variation { checkins, pairs, absences, sum_of_absences, sum }
     }
 
     /// Of a part of a timeline. Its first check-in may have begun before: what depends on it is
