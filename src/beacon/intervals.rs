@@ -98,9 +98,9 @@ impl Steps {
     /// Of a millisecond each up to intervals of 16 s. More would not fit the processor's caches.
     const MOST: usize = 1 << 14;
 
-    /// About as many as there are lengths.
+    /// A step for each few lengths.
     fn of(lengths: impl Iterator<Item = u64>, count: usize, longest: u64) -> Steps {
-        let steps = count.min(Steps::MOST).next_power_of_two();
+        let steps = (count / 4).clamp(1, Steps::MOST).next_power_of_two();
         let longest_bits = u64::BITS - longest.leading_zeros();
         let width_bits = longest_bits.saturating_sub(steps.ilog2());
         let mut counts = vec![0; steps];
