@@ -1,59 +1,50 @@
 //! Connections that wait for the next transaction, to be taken group by group.
 
-use std::collections::hash_map::Entry;
-
 use rustc_hash::FxHashMap;
 
 use super::group_row::GroupKey;
 use super::merge::Incoming;
 use crate::journal::Scope;
 
-/// Connections in the order of their journal. Those of a group form a chain, which costs less than
-/// to sort them all by group, and less memory than a list for each.
+/// Connections in the order of their journal, and for each its group, so that they can be counted
+/// into groups: which costs less than to sort them, and less memory than a list for each group.
 #[derive(Default)]
 pub(super) struct Waiting {
-    links: Vec<Link>,
-    chains: FxHashMap<GroupKey, Chain>,
-}
-
-struct Link {
-    incoming: Incoming,
-    /// Where the connection of the group before this one is.
-    previous: Option<u32>,
-}
-
-struct Chain {
-    /// Where the group's destination lies.
-    scope: Scope,
-    /// Where its first connection is.
-    first: u32,
-    /// Where its last connection is.
-    last: u32,
+    connections: Vec<Incoming>,
+    /// For each connection the number of its group.
+    groups: Vec<u32>,
+    /// The number of each group, in the order in which the journal first names them.
+    numbers: FxHashMap<GroupKey, u32>,
+    /// Where each group's destination lies, and how many of the connections are the group's.
+    counts: Vec<(Scope, u32)>,
 }
 
 impl Waiting {
     /// How many connections wait.
     pub(super) fn len(&self) -> usize {
-        self.links.len()
+        self.connections.len()
     }
 
     /// Adds a connection to the group `key`, which is one to `destination`.
     pub(super) fn push(&mut self, key: GroupKey, destination: &str, incoming: Incoming) {
-        let this = self.links.len() as u32;
-        let previous = match self.chains.entry(key) {
-            Entry::Occupied(mut chain) => Some(std::mem::replace(&mut chain.get_mut().last, this)),
-            Entry::Vacant(new) => {
-                new.insert(Chain { scope: Scope::of(destination), first: this, last: this });
-                None
-            }
-        };
-        self.links.push(Link { incoming, previous });
+        let Waiting { connections, groups, numbers, counts } = self;
+        let number = *numbers.entry(key).or_insert_with(|| {
+            counts.push((Scope::of(destination), 0));
+            (counts.len() - 1) as u32
+        });
+        if let Some((_, count)) = counts.get_mut(number as usize) {
+            *count += 1;
+        }
+        connections.push(incoming);
+        groups.push(number);
     }
 
     /// Forgets all of them.
     pub(super) fn clear(&mut self) {
-        self.links.clear();
-        self.chains.clear();
+        self.connections.clear();
+        self.groups.clear();
+        self.numbers.clear();
+        self.counts.clear();
     }
 
     /// Hands out the connections of one group after the other, in the order in which the journal
@@ -62,23 +53,38 @@ impl Waiting {
         &mut self,
         mut merge: impl FnMut(&GroupKey, Scope, &[Incoming]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut chains: Vec<_> = self.chains.drain().collect();
-        chains.sort_unstable_by_key(|(_, chain)| chain.first);
+        let mut keys: Vec<_> = self.numbers.drain().collect();
+        keys.sort_unstable_by_key(|(_, number)| *number);
+        let places = self.places_by_group();
+        let mut rest = places.as_slice();
         let mut of_group = Vec::new();
-        for (key, chain) in chains {
+        for ((key, _), (scope, count)) in keys.iter().zip(&self.counts) {
+            let (places, others) = rest.split_at((*count as usize).min(rest.len()));
+            rest = others;
             of_group.clear();
-            let mut next = Some(chain.last);
-            while let Some(index) = next {
-                let link = &self.links[index as usize];
-                of_group.push(link.incoming);
-                next = link.previous;
-            }
-            of_group.reverse();
+            of_group.extend(places.iter().map(|place| self.connections[*place as usize]));
             of_group.sort_by_key(|incoming| incoming.connection.time_ms);
-            merge(&key, chain.scope, &of_group)?;
+            merge(key, *scope, &of_group)?;
         }
-        self.links.clear();
+        self.clear();
         Ok(())
+    }
+
+    /// Where the connections of the first group are, then those of the second, and so on.
+    fn places_by_group(&self) -> Vec<u32> {
+        let mut from = 0;
+        let mut next_of_group: Vec<u32> = Vec::with_capacity(self.counts.len());
+        for (_, count) in &self.counts {
+            next_of_group.push(from);
+            from += count;
+        }
+        let mut places = vec![0; self.connections.len()];
+        for (place, group) in (0..).zip(&self.groups) {
+            let next = &mut next_of_group[*group as usize];
+            places[*next as usize] = place;
+            *next += 1;
+        }
+        places
     }
 }
 
