@@ -1,4 +1,4 @@
-//! The block codec: up to a few hundred connections of one group as bytes, and back.
+//! The block codec: up to a thousand connections of one group as bytes, and back.
 //!
 //! Pure: no SQLite, no clock. A block holds its connections column by column (time, process
 //! instance and domain as differences, then bytes), each column coded by `column`; where blocks

@@ -7,8 +7,8 @@ use rusqlite::blob::Blob;
 use super::decoded::{DecodedBlock, Parts, Run};
 use super::{CacheError, Cost, Reader, Window, block};
 
-/// Reads payloads through one handle that goes from row to row, which takes a third of what it takes
-/// to run a statement for each.
+/// Reads payloads through one handle that goes from row to row, which takes less than half of what it
+/// takes to run a statement for each.
 pub struct Payloads<'r> {
     reader: &'r Reader,
     handle: Option<Blob<'r>>,

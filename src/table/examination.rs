@@ -23,7 +23,7 @@ use crate::suppression::{self, Rules, RulesOnPath};
 /// A row, and what it is ordered by.
 pub(super) struct Candidate {
     score: f64,
-    /// `None` where nobody asks for an order; to compare thousands of empty ones takes milliseconds.
+    /// `None` where nobody asks for an order: to compare thousands of empty ones takes milliseconds.
     tuple: Option<String>,
     /// The number of its group, for what else is equal.
     at: usize,

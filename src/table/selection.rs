@@ -68,8 +68,7 @@ pub(super) fn is_public(group: &Group) -> bool {
 pub(super) struct Selection<'r> {
     pub(super) reader: &'r Reader,
     payloads: Payloads<'r>,
-    /// Space for the times of the next group: to get it anew from the system would take as long as to
-    /// decode them.
+    /// Space for the times of the next group: the system takes its time to give it anew.
     space: Vec<i64>,
     pub(super) window: Window,
     /// The last day of the window, from the first to the last connection of all groups there, which
