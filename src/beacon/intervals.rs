@@ -209,7 +209,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_median_is_that_of_intervals_in_order(
+        fn median_and_deviation_are_those_of_intervals_in_order(
             mut intervals in prop::collection::vec(
                 prop_oneof![0..40_i64, 50_000..70_000_i64, 0..1_i64 << 50], 1..200,
             ),
@@ -224,6 +224,11 @@ mod tests {
             let at = |rank: usize| intervals[rank] as f64;
             let median = (at((intervals.len() - 1) / 2) + at(intervals.len() / 2)) / 2.0;
             prop_assert_eq!(found.median, median / 1000.0);
+            let count = intervals.len() as f64;
+            let mean = intervals.iter().map(|ms| *ms as f64).sum::<f64>() / count;
+            let squares = intervals.iter().map(|ms| (*ms as f64 - mean).powi(2)).sum::<f64>();
+            let deviation = (squares / count).sqrt() / 1000.0;
+            prop_assert!((found.stddev - deviation).abs() < 1e-9 * (1.0 + deviation));
         }
     }
 

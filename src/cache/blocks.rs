@@ -80,9 +80,6 @@ impl<'d> Described<'d> {
     }
 }
 
-/// The bytes of a block.
-pub(super) const PAYLOAD: &str = "SELECT bytes FROM payload WHERE id = ?1";
-
 /// Appends the connections of block `id` to `out`.
 pub(super) fn read(
     id: i64,
@@ -90,7 +87,7 @@ pub(super) fn read(
     database: &Database,
 ) -> Result<(), CacheError> {
     let mut decoded = DecodedBlock::default();
-    let mut select = database.prepare_cached(PAYLOAD)?;
+    let mut select = database.prepare_cached("SELECT bytes FROM payload WHERE id = ?1")?;
     select.query_row([id], |row| {
         Ok(block::decode(row.get_ref(0)?.as_blob()?, Parts::ALL, &mut decoded))
     })??;

@@ -38,7 +38,7 @@ pub(super) fn of(times_ms: &[i64]) -> Vec<u8> {
         [first.intervals, first.most_frequent, last.intervals, last.most_frequent, share_between];
     let numbers = of_variations.chain(of_pauses).chain(of_hours);
     let mut bytes: Vec<u8> = numbers
-        .flat_map(|number| u16::try_from(number).unwrap_or(ANY_PAUSE).to_le_bytes())
+        .flat_map(|number| u16::try_from(number).unwrap_or(u16::MAX).to_le_bytes())
         .collect();
     let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     bytes.truncate(length.next_multiple_of(2));
@@ -62,7 +62,7 @@ pub(super) fn add(
     }
     let (of_variations, rest) = numbers.split_at(4 * READINGS.len());
     let (of_pauses, of_hours) = rest.split_at(2 * OF_ONE_AGENT);
-    // A group has too few blocks for any of these sums to overflow.
+    // Of numbers of two bytes no cache holds enough for these sums, or those of hours, to overflow.
     let each = rhythms.variations.iter_mut().zip(READINGS).zip(of_variations.as_chunks().0);
     for ((variation, reading), [checkins, sum, absences, sum_of_absences]) in each {
         let goes_on = gap_ms.is_some_and(|gap_ms| gap_ms <= reading.merge_gap_ms);

@@ -59,16 +59,15 @@ impl Hour {
     }
 
     fn add(&mut self, part: Hour) {
-        // A damaged cache may hold any number.
-        self.intervals = self.intervals.saturating_add(part.intervals);
-        self.most_frequent = self.most_frequent.saturating_add(part.most_frequent);
+        self.intervals += part.intervals;
+        self.most_frequent += part.most_frequent;
     }
 
     /// In percent, rounded up; 0 with too few intervals.
     fn share(self) -> u64 {
         match self.intervals {
             ..=TOO_FEW => 0,
-            intervals => self.most_frequent.saturating_mul(100).div_ceil(intervals),
+            intervals => (self.most_frequent * 100).div_ceil(intervals),
         }
     }
 }

@@ -64,10 +64,8 @@ impl Variation {
     /// Adds the check-ins of the part that comes next, and so many pairs as its sums hold;
     /// `goes_on` if its first check-in began before it.
     pub(super) fn add_checkins(&mut self, checkins: u64, goes_on: bool, reading: Reading) {
-        let pairs = checkins.saturating_sub(1 + 2 * reading.agents as u64);
-        // A damaged cache may hold any number.
-        self.pairs = self.pairs.saturating_add(pairs);
-        self.checkins = self.checkins.saturating_add(checkins.saturating_sub(goes_on.into()));
+        self.pairs += checkins.saturating_sub(1 + 2 * reading.agents as u64);
+        self.checkins += checkins.saturating_sub(goes_on.into());
     }
 
     /// Check-ins.

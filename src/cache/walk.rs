@@ -80,7 +80,7 @@ impl Reader {
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
         let mut rows = select.query([groups.0, groups.1]).map_err(sqlite)?;
         let (mut open, mut summary) = (None::<Group>, Summary::default());
-        let mut ids = Vec::new();
+        let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::of(self), Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
             self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
@@ -95,9 +95,9 @@ impl Reader {
                 summary = Summary::default();
                 ids.clear();
             }
-            let mut times_ms = Vec::new();
             if block.first_ms < window.since_ms || block.last_ms > window.until_ms {
-                Payloads::of(self).times(&[id], window, &mut times_ms)?;
+                times_ms.clear();
+                payloads.times(&[id], window, &mut times_ms)?;
                 match BlockSummary::of(&times_ms) {
                     Some(inside) => block = inside,
                     None => continue,
