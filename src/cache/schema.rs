@@ -15,7 +15,7 @@ use super::{CacheError, location, lock};
 const APPLICATION_ID: i64 = 0x4263_6e43;
 
 /// Of the tables, and of the format of what is in them. There was none before it in any release.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 const TABLES: &str = "
     -- Hosts, pathnames and destinations.
     CREATE TABLE name (
@@ -31,7 +31,6 @@ const TABLES: &str = "
     -- pathname is the key (Windows paths in lower case); the spelling is the instance's.
     CREATE TABLE connection_group (
         id INTEGER PRIMARY KEY,
-        last_ms INTEGER NOT NULL, -- first, for the latest of all is looked for
         host INTEGER NOT NULL,
         pathname INTEGER NOT NULL,
         destination INTEGER NOT NULL,
@@ -40,9 +39,15 @@ const TABLES: &str = "
         scope INTEGER NOT NULL,
         connections INTEGER NOT NULL,
         first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
         next_block INTEGER NOT NULL,
         UNIQUE (host, pathname, destination, port, protocol)
     );
+    -- The latest connection of all groups, as long as there is any, in one row.
+    CREATE TABLE latest (
+        last_ms INTEGER NOT NULL
+    );
+    INSERT INTO latest VALUES (-9223372036854775808);
     -- first_ms and last_ms are NULL for a process that has not connected yet.
     CREATE TABLE process_instance (
         id INTEGER PRIMARY KEY,

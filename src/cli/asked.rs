@@ -1,7 +1,9 @@
 //! What a verb asks: a cache, or journal files in a temporary one; and what now is.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use anyhow::{Context, Result};
 use beacon_candidates::cache::{Reader, Retention, Writer};
@@ -98,9 +100,19 @@ impl AskedArguments {
                 names.join(", ")
             }
         };
-        let now_ms = now_ms(self.now.or(default_now), &cache)?;
-        let rules = super::suppression_rules(self.suppressions.as_deref())?;
-        let tables = Arc::new(Tables::new(cache).with_rules(rules));
+        let now = self.now.or(default_now);
+        // The rules take as long as the cache does.
+        let (found, rules) = thread::scope(|scope| {
+            let rules = scope.spawn(|| super::suppression_rules(self.suppressions.as_deref()));
+            (now_ms(now, &cache), rules.join())
+        });
+        let (now_ms, reader) = found?;
+        let rules = rules.unwrap_or_else(|panic| resume_unwind(panic))?;
+        let tables = Tables::new(cache).with_rules(rules);
+        let tables = Arc::new(match reader {
+            Some(reader) => tables.with_reader(reader),
+            None => tables,
+        });
         Ok(Asked { tables, now_ms, source, _folder: folder })
     }
 }
@@ -141,11 +153,14 @@ fn fill_temporary(
     Ok(())
 }
 
-/// Unix milliseconds of the `now` that was asked for.
-fn now_ms(now: Option<Now>, cache: &Path) -> Result<i64> {
+/// Unix milliseconds of the `now` that was asked for, and the reader that was opened to find it.
+fn now_ms(now: Option<Now>, cache: &Path) -> Result<(i64, Option<Reader>)> {
     match now {
-        None => Ok(super::now_ms()),
-        Some(Now::Latest) => Ok(Reader::open(cache)?.last_ms()?.unwrap_or_else(super::now_ms)),
-        Some(Now::At(ms)) => Ok(ms),
+        None => Ok((super::now_ms(), None)),
+        Some(Now::Latest) => {
+            let reader = Reader::open(cache)?;
+            Ok((reader.last_ms()?.unwrap_or_else(super::now_ms), Some(reader)))
+        }
+        Some(Now::At(ms)) => Ok((ms, None)),
     }
 }

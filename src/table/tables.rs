@@ -19,6 +19,8 @@ pub struct Tables {
     cache_use: Arc<CacheUse>,
     rules: Rules,
     budget: Option<Duration>,
+    /// Opened already, for the first query.
+    reader: Mutex<Option<Reader>>,
     last_query: Mutex<Option<LastQuery>>,
 }
 
@@ -60,8 +62,14 @@ pub(super) struct Facts<'a> {
 impl Tables {
     /// The tables over the cache at `cache`, without suppression.
     pub fn new(cache: PathBuf) -> Tables {
-        let (cache_use, rules) = (Arc::default(), Rules::none());
-        Tables { cache, cache_use, rules, budget: None, last_query: Mutex::new(None) }
+        Tables {
+            cache,
+            cache_use: Arc::default(),
+            rules: Rules::none(),
+            budget: None,
+            reader: Mutex::default(),
+            last_query: Mutex::default(),
+        }
     }
 
     /// The same with these suppression rules.
@@ -72,6 +80,11 @@ impl Tables {
     /// The same, with an error for a query that takes longer.
     pub fn with_budget(self, budget: Duration) -> Tables {
         Tables { budget: Some(budget), ..self }
+    }
+
+    /// The same, with a reader of the cache for the first query to use.
+    pub fn with_reader(self, reader: Reader) -> Tables {
+        Tables { reader: Mutex::new(Some(reader)), ..self }
     }
 
     /// The same, of a process that may fill the cache.
@@ -151,7 +164,8 @@ impl Tables {
         cost: &mut Cost,
         generate: impl FnOnce(&Reader) -> Result<Answer, TableError>,
     ) -> Result<Answer, TableError> {
-        let reader = Reader::open(&self.cache)?;
+        let opened = locked(&self.reader).take();
+        let reader = opened.map_or_else(|| Reader::open(&self.cache), Ok)?;
         let reader = match self.budget {
             Some(budget) => reader.with_budget(budget),
             None => reader,
