@@ -3,7 +3,6 @@
 //! The method is derived in docs/detection.md. It looks at intervals, never at a spectrum: a phase
 //! that drifts with every sleep blurs that within few periods.
 
-use super::intervals::quantile_of_sorted;
 use super::periodicity::MOST_PERIODS;
 
 /// How far from a multiple an interval may lie, as a share of the period and times the square
@@ -49,12 +48,12 @@ pub const FEWEST: usize = 4;
 const ABSENCES: (usize, f64) = (2, 0.05);
 
 /// A width, and the multiples up to which windows of it are laid.
-type Window = (f64, &'static [i64]);
+type Window = (f64, &'static [u32]);
 
 /// Intervals to fold, in milliseconds.
 pub struct Intervals {
     /// Between a check-in and the `agents`-th after it, sorted.
-    pub sorted_ms: Vec<i64>,
+    pub sorted_ms: Vec<f64>,
     /// How many agents are taken to check in by turns.
     pub agents: usize,
     /// The gap over which connections were merged.
@@ -71,7 +70,7 @@ pub struct Fold {
     /// The period, in milliseconds.
     pub period_ms: f64,
     /// Up to which multiples of it intervals were looked for.
-    pub multiples: i64,
+    pub multiples: u32,
     /// How much of what chance leaves open lies within the windows, less their width: 1 for
     /// clockwork, 0 for connections at random.
     pub regularity: f64,
@@ -129,15 +128,16 @@ impl Intervals {
         let windows = if self.agents > 1 { &WINDOWS_OF_SEVERAL[..] } else { &WINDOWS[..] };
         let mut best: Option<Fold> = None;
         let mut tried = f64::NAN;
-        // What has been looked at once has nothing new to say.
-        let mut looked: Vec<(f64, f64, u32)> = Vec::new();
+        // What has been looked at once has nothing new to say: for each width the periods, and up
+        // to which multiples.
+        let mut looked: [Vec<(f64, u32)>; WINDOWS.len()] = Default::default();
         for candidate in 1..=CANDIDATES {
             let guess_ms = self.candidate(candidate).filter(|guess_ms| *guess_ms != tried);
             let Some(guess) = guess_ms.and_then(|guess_ms| self.guess(guess_ms)) else {
                 continue;
             };
             tried = guess.period_ms;
-            for (width, multiples) in windows {
+            for ((width, multiples), looked) in windows.iter().zip(&mut looked) {
                 // Once around the guess, and once around the middle of what that gathered.
                 let mut again = Vec::new();
                 let middle_ms = self.look(&guess, *width, multiples, |multiples, found| {
@@ -145,18 +145,17 @@ impl Intervals {
                     again.extend(fold.map(|_| multiples));
                     best = better(best, fold);
                 });
-                looked.push((guess.period_ms, *width, set_of(multiples)));
+                looked.push((guess.period_ms, set_of(multiples)));
                 let is_new = |middle_ms: &f64| {
-                    !looked.iter().any(|(period_ms, of_width, of_multiples)| {
-                        (period_ms, of_width) == (middle_ms, width)
-                            && set_of(&again) & !of_multiples == 0
+                    !looked.iter().any(|(period_ms, of_multiples)| {
+                        period_ms == middle_ms && set_of(&again) & !of_multiples == 0
                     })
                 };
                 let middle_ms = middle_ms.filter(|middle| *middle >= self.shortest_ms);
                 let Some(middle) = middle_ms.filter(is_new).and_then(|ms| self.guess(ms)) else {
                     continue;
                 };
-                looked.push((middle.period_ms, *width, set_of(&again)));
+                looked.push((middle.period_ms, set_of(&again)));
                 self.look(&middle, *width, &again, |multiples, found| {
                     best = better(best, self.fold(&middle, *width, multiples, found));
                 });
@@ -168,7 +167,7 @@ impl Intervals {
     /// One of the periods to try, if it is long enough.
     fn candidate(&self, number: usize) -> Option<f64> {
         let at = number * self.sorted_ms.len().checked_sub(1)? / (CANDIDATES + 1);
-        Some(*self.sorted_ms.get(at)? as f64).filter(|guess| *guess >= self.shortest_ms)
+        self.sorted_ms.get(at).copied().filter(|guess| *guess >= self.shortest_ms)
     }
 
     fn is_promising(&self) -> bool {
@@ -199,7 +198,8 @@ impl Intervals {
     /// A period to fold onto; `None` with too few intervals.
     fn guess(&self, period_ms: f64) -> Option<Guess> {
         let count = self.sorted_ms.len();
-        let absent = count - self.below((MOST_PERIODS as f64 + 0.5) * period_ms);
+        let most_ms = (MOST_PERIODS as f64 + 0.5) * period_ms;
+        let absent = count - self.sorted_ms.partition_point(|interval| *interval < most_ms);
         let forgiven = absent.min(ABSENCES.0.max((count as f64 * ABSENCES.1) as usize));
         let judged = count - forgiven;
         let gap_ms = self.round_out(self.gap_ms as f64, 0.5);
@@ -213,22 +213,25 @@ impl Intervals {
         &self,
         guess: &Guess,
         width: f64,
-        up_to: &[i64],
-        mut take: impl FnMut(i64, &Gathered),
+        up_to: &[u32],
+        mut take: impl FnMut(u32, &Gathered),
     ) -> Option<f64> {
         let Guess { period_ms, judged, chance } = guess;
         let mut found = Gathered { judged: *judged, ..Gathered::default() };
         let mut middle_ms = None;
         let mut weight = 1.0;
         let mut covered_ms = self.gap_ms as f64;
+        // The windows follow each other, and so do the intervals in them.
+        let mut longer = self.sorted_ms.as_slice();
         for multiple in 1..=up_to.last().copied().unwrap_or(0) {
             let center_ms = multiple as f64 * period_ms;
             let reach_ms = (width * (multiple as f64).sqrt() * period_ms).max(self.half_step_ms());
             let (from_ms, to_ms) = ((center_ms - reach_ms).max(covered_ms), center_ms + reach_ms);
             if from_ms <= to_ms {
                 // What is only known to the second spreads over a second.
-                let (first, end) = (self.below(from_ms), self.up_to(to_ms));
-                let gathered = end.saturating_sub(first);
+                let rest = &longer[longer.partition_point(|interval| *interval < from_ms)..];
+                let gathered = rest.partition_point(|interval| *interval <= to_ms);
+                longer = &rest[gathered..];
                 let by_chance =
                     chance.between(self.round_out(from_ms, -0.5), self.round_out(to_ms, 0.5));
                 found.within += gathered;
@@ -237,8 +240,9 @@ impl Intervals {
                 found.weighted_expected += weight * by_chance;
                 weight *= MULTIPLE_WEIGHT;
                 covered_ms = to_ms;
-                if multiple == 1 && end > first {
-                    middle_ms = Some(self.sorted_ms[(first + end) / 2] as f64);
+                if multiple == 1 && gathered > 0 {
+                    let first = self.sorted_ms.len() - rest.len();
+                    middle_ms = self.sorted_ms.get((2 * first + gathered) / 2).copied();
                 }
             }
             if up_to.contains(&multiple) {
@@ -259,7 +263,7 @@ impl Intervals {
     }
 
     /// The fold that gathers so many intervals; `None` if that is no more than by chance.
-    fn fold(&self, guess: &Guess, width: f64, multiples: i64, found: &Gathered) -> Option<Fold> {
+    fn fold(&self, guess: &Guess, width: f64, multiples: u32, found: &Gathered) -> Option<Fold> {
         let (nats, period_ms) = (self.nats(found)?, guess.period_ms);
         let weighted = (found.weighted / found.judged as f64).min(1.0);
         let weighted_expected = found.weighted_expected.min(0.999);
@@ -269,14 +273,6 @@ impl Intervals {
         let long = period_ms / (period_ms + HALF_PERIOD_MS);
         let regularity = excess * (1.0 - WIDTH_WEIGHT * width) * long;
         Some(Fold { period_ms, multiples, regularity, evidence, nats })
-    }
-
-    fn below(&self, ms: f64) -> usize {
-        self.sorted_ms.partition_point(|interval| (*interval as f64) < ms)
-    }
-
-    fn up_to(&self, ms: f64) -> usize {
-        self.sorted_ms.partition_point(|interval| *interval as f64 <= ms)
     }
 
     /// Half a step of the resolution beyond the outermost value that a bound includes.
@@ -299,7 +295,7 @@ fn better(best: Option<Fold>, fold: Option<Fold>) -> Option<Fold> {
 }
 
 /// A bit for each of these multiples.
-fn set_of(multiples: &[i64]) -> u32 {
+fn set_of(multiples: &[u32]) -> u32 {
     multiples.iter().fold(0, |set, multiple| set | 1 << multiple)
 }
 
@@ -313,10 +309,11 @@ struct Chance {
 }
 
 impl Chance {
-    fn of(sorted_ms: &[i64], gap_ms: f64, agents: usize) -> Option<Chance> {
+    fn of(sorted_ms: &[f64], gap_ms: f64, agents: usize) -> Option<Chance> {
         // Erlang's median in means of one interval; from 2 on almost agents - 1/3.
         let median = if agents == 1 { std::f64::consts::LN_2 } else { agents as f64 - 1.0 / 3.0 };
-        let median_ms = quantile_of_sorted(sorted_ms, 0.5)?;
+        let (lower, upper) = (sorted_ms.len().checked_sub(1)? / 2, sorted_ms.len() / 2);
+        let median_ms = (sorted_ms.get(lower)? + sorted_ms.get(upper)?) / 2.0;
         let mean_ms = ((median_ms - gap_ms) / median).max(1e-3);
         Some(Chance { gap_ms, mean_ms, agents })
     }

@@ -159,7 +159,23 @@ impl Steps {
 /// The value at this share (0 to 1) of values that are not negative, which are reordered; between
 /// two by their distance (as R's type 7 and NumPy do). `None` of none.
 pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
-    let (at, part) = between(values.len(), share)?;
+    quantile_at(values, share * values.len().checked_sub(1)? as f64)
+}
+
+/// The lower quartile, the median and the upper one, as [`quantile`] has them.
+pub fn quartiles(values: &mut [f64]) -> Option<[f64; 3]> {
+    let last = values.len().checked_sub(1)?;
+    let median = quantile_at(values, 0.5 * last as f64)?;
+    // Lower values are before it now, higher ones behind it.
+    let middle = last / 2;
+    let upper = quantile_at(&mut values[middle..], 0.75 * last as f64 - middle as f64)?;
+    let lower = quantile_at(&mut values[..=last.min(middle + 1)], 0.25 * last as f64)?;
+    Some([lower, median, upper])
+}
+
+/// The value at a place in the order of values, 0 being that of the lowest.
+fn quantile_at(values: &mut [f64], place: f64) -> Option<f64> {
+    let (at, part) = (place as usize, place.fract());
     if at >= values.len() {
         return None;
     }
@@ -167,19 +183,6 @@ pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     let (_, below, rest) = values.select_nth_unstable_by_key(at, |value| value.to_bits());
     let above = rest.iter().copied().min_by_key(|value| value.to_bits()).unwrap_or(*below);
     Some(*below + (above - *below) * part)
-}
-
-/// The same of sorted milliseconds.
-pub fn quantile_of_sorted(sorted_ms: &[i64], share: f64) -> Option<f64> {
-    between(sorted_ms.len(), share).and_then(|(at, part)| {
-        let (below, above) = (*sorted_ms.get(at)?, *sorted_ms.get(at + 1).or(sorted_ms.get(at))?);
-        Some(below as f64 + (above - below) as f64 * part)
-    })
-}
-
-fn between(count: usize, share: f64) -> Option<(usize, f64)> {
-    let place = share * (count.checked_sub(1)?) as f64;
-    Some((place as usize, place.fract()))
 }
 
 fn seconds(ms: f64) -> f64 {

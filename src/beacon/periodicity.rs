@@ -4,14 +4,10 @@
 //! absence of the host. Each interval is judged by itself, because an implant draws its sleep from
 //! its last wake-up: its phase drifts, and a lid that is closed for hours shifts it.
 
-use super::intervals::quantile;
+use super::intervals::{quantile, quartiles};
 
 /// An interval longer than this many periods is an absence.
 pub const MOST_PERIODS: i64 = 10;
-/// So often the period is estimated anew. More often a wide jitter would lead astray: what is
-/// longer than one and a half periods counts half, which makes the next period shorter still.
-const ROUNDS: usize = 2;
-
 /// A rhythm, as far as its intervals tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Periodicity {
@@ -28,30 +24,35 @@ impl Periodicity {
     /// Of `intervals_ms` in any order, around a period of about `guess_ms`; `None` without
     /// intervals.
     pub fn around(intervals_ms: &[i64], guess_ms: f64) -> Option<Periodicity> {
-        let mut period_ms = guess_ms;
         let mut folded = Vec::with_capacity(intervals_ms.len());
-        let mut missed = 0;
-        for _ in 0..ROUNDS {
-            folded.clear();
-            missed = 0;
-            for interval in intervals_ms {
-                if let Some(periods) = periods(*interval, period_ms) {
-                    folded.push(*interval as f64 / periods as f64);
-                    missed += periods as u64 - 1;
-                }
-            }
-            let median_ms = quantile(&mut folded, 0.5)?;
-            if median_ms == period_ms {
-                break;
-            }
-            period_ms = median_ms;
+        let mut missed = fold(intervals_ms, guess_ms, &mut folded);
+        // The period is estimated anew twice. More often a wide jitter would lead astray: what is
+        // longer than one and a half periods counts half, which makes the next period shorter still.
+        let median_ms = quantile(&mut folded, 0.5)?;
+        if median_ms != guess_ms {
+            missed = fold(intervals_ms, median_ms, &mut folded);
         }
+        let [lower_ms, period_ms, upper_ms] = quartiles(&mut folded)?;
         if period_ms <= 0.0 {
             return None;
         }
-        let spread_ms = quantile(&mut folded, 0.75)? - quantile(&mut folded, 0.25)?;
-        Some(Periodicity { period: period_ms / 1000.0, jitter: spread_ms / period_ms, missed })
+        let jitter = (upper_ms - lower_ms) / period_ms;
+        Some(Periodicity { period: period_ms / 1000.0, jitter, missed })
     }
+}
+
+/// Puts I/k of every interval I of about k periods into `folded`, in place of what it holds; gives
+/// the sum of k - 1.
+fn fold(intervals_ms: &[i64], period_ms: f64, folded: &mut Vec<f64>) -> u64 {
+    folded.clear();
+    let mut missed = 0;
+    for interval in intervals_ms {
+        if let Some(periods) = periods(*interval, period_ms) {
+            folded.push(*interval as f64 / periods as f64);
+            missed += periods as u64 - 1;
+        }
+    }
+    missed
 }
 
 /// The whole number of periods nearest to an interval, from 1; `None` for an absence.

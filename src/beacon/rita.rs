@@ -4,9 +4,9 @@
 //! whole seconds of at most 24 hours; ours is in `score`.
 
 use std::iter;
+use std::ops::Range;
 
 use super::bars;
-use super::intervals::quantile_of_sorted;
 use crate::cache::Window;
 
 /// At least so many different seconds, or there is no score.
@@ -22,6 +22,8 @@ const FEWEST_BARS_OF_DURATION: usize = 6;
 /// Bars of nearly the same height are one class: this share of the highest.
 const HEIGHT_CLASS: f64 = 0.05;
 const FORGIVEN_BARS: usize = 1;
+/// Seconds from one connection to the next are counted up to this; few are longer.
+const COUNTED_S: usize = 1024;
 /// A run of so many bars counts as the whole day.
 const FULL_RUN: f64 = 12.0;
 
@@ -55,71 +57,117 @@ pub struct Scores {
 pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Option<Scores> {
     let span = Window { since_ms: span_ms.0, until_ms: span_ms.1 };
     let inside = times_ms.get(span.range_of(times_ms)).unwrap_or_default();
-    let bars = Bars::of(inside, span_ms);
-    let mut seconds: Vec<i64> = Vec::new();
-    let mut next_ms = i64::MIN;
-    for time_ms in inside {
-        if *time_ms >= next_ms {
-            let second = second_of(time_ms);
-            seconds.push(second);
-            next_ms = (second + 1).saturating_mul(1000);
-        }
-    }
-    if seconds.len() < FEWEST_TIMES {
+    let (first_s, last_s) = (second_of(inside.first()?), second_of(inside.last()?));
+    let intervals = Ordered::of(intervals_s(inside, first_s), COUNTED_S.min(inside.len()));
+    if intervals.count < FEWEST_TIMES - 1 {
         return None;
     }
-    let intervals = seconds.windows(2).map(|pair| pair[1] - pair[0]);
     let sizes = bytes_sent.iter().map(|bytes| i64::try_from(*bytes).unwrap_or(i64::MAX));
-    let timestamp = distribution_score(intervals.collect(), 1.0)?;
-    let datasize = distribution_score(sizes.collect(), 0.0);
-    let (duration, histogram) = (bars.duration_score(&seconds), bars.histogram_score());
+    let timestamp = distribution_score(&intervals, 1.0)?;
+    let datasize = distribution_score(&Ordered::of(sizes, 0), 0.0);
+    let bars = Bars::of(inside, span_ms);
+    let (duration, histogram) = (bars.duration_score(first_s, last_s), bars.histogram_score());
     let parts = [Some(timestamp), datasize, Some(duration), Some(histogram)];
     let count = parts.iter().flatten().count() as f64;
     let mean = round(parts.iter().flatten().sum::<f64>() / count);
     Some(Scores { timestamp, datasize, duration, histogram, mean })
 }
 
+/// From each different second of sorted times to the next, the first being `first_s`.
+fn intervals_s(times_ms: &[i64], first_s: i64) -> impl Iterator<Item = i64> {
+    let mut next_ms = first_s.saturating_add(1).saturating_mul(1000);
+    times_ms.iter().filter_map(move |time_ms| {
+        let is_later = *time_ms >= next_ms;
+        is_later.then(|| {
+            let interval_s = time_ms.abs_diff(next_ms) / 1000 + 1;
+            next_ms = next_ms.saturating_add_unsigned(interval_s.saturating_mul(1000));
+            interval_s as i64
+        })
+    })
+}
+
 /// Half for symmetry (Bowley's skewness), half for narrowness (the median absolute deviation);
 /// with a median below 1 the latter is `without_median`. `None` under three values.
-fn distribution_score(mut values: Vec<i64>, without_median: f64) -> Option<f64> {
-    if values.len() < FEWEST_VALUES {
+fn distribution_score(values: &Ordered, without_median: f64) -> Option<f64> {
+    let count = values.count;
+    if count < FEWEST_VALUES {
         return None;
     }
-    values.sort_unstable();
-    let middle = quantile_of_sorted(&values, 0.5)?;
+    let middle = values.median(0..count);
     // The values below and above the middle; of an odd number not the middle itself.
-    let half = values.len() / 2;
-    let median = |part: Option<&[i64]>| part.and_then(|part| quantile_of_sorted(part, 0.5));
-    let lower = median(values.get(..half)).unwrap_or(middle);
-    let upper = median(values.get(values.len() - half..)).unwrap_or(middle);
+    let (lower, upper) = (values.median(0..count / 2), values.median(count - count / 2..count));
     let range = upper - lower;
     let skewness = if range < LEAST_QUARTILE_RANGE || middle == lower || middle == upper {
         0.0
     } else {
         (lower + upper - 2.0 * middle) / range
     };
-    let deviation = median_distance(&values, middle);
+    let deviation = values.median_distance(middle);
     let narrowness =
         if middle < 1.0 { without_median } else { ((middle - deviation) / middle).max(0.0) };
     Some(round((1.0 - skewness.abs() + narrowness) / 2.0))
 }
 
-/// The median of how far sorted values are from their `middle`: what is nearest to it, then what is
-/// next, from both sides in turn.
-fn median_distance(sorted: &[i64], middle: f64) -> f64 {
-    let (below, above) = sorted.split_at(sorted.partition_point(|value| (*value as f64) < middle));
-    let below = below.iter().rev().map(|value| middle - *value as f64);
-    let above = above.iter().map(|value| *value as f64 - middle);
-    let (mut below, mut above) = (below.peekable(), above.peekable());
-    let mut distances = iter::from_fn(|| match (below.peek(), above.peek()) {
-        (Some(one), Some(other)) if one < other => below.next(),
-        (_, Some(_)) => above.next(),
-        _ => below.next(),
-    });
-    let last = sorted.len().saturating_sub(1);
-    let lower = distances.nth(last / 2).unwrap_or(0.0);
-    let upper = if last.is_multiple_of(2) { lower } else { distances.next().unwrap_or(lower) };
-    (lower + upper) / 2.0
+/// Values in order, each once with how often it is there.
+struct Ordered {
+    values: Vec<(i64, usize)>,
+    count: usize,
+}
+
+impl Ordered {
+    /// Of `values`, those below `counted` by counting, the others by sorting.
+    fn of(values: impl Iterator<Item = i64>, counted: usize) -> Ordered {
+        let (mut counts, mut others) = (vec![0; counted], Vec::new());
+        values.for_each(|value| match counts.get_mut(value as usize) {
+            Some(count) => *count += 1,
+            None => others.push(value),
+        });
+        others.sort_unstable();
+        let small = (0..).zip(counts).filter(|(_, count)| *count > 0);
+        let others = others.chunk_by(|one, next| one == next).map(|same| (same[0], same.len()));
+        let values: Vec<_> = small.chain(others).collect();
+        Ordered { count: values.iter().map(|(_, count)| count).sum(), values }
+    }
+
+    /// The median of the values of these ranks; 0 of none.
+    fn median(&self, ranks: Range<usize>) -> f64 {
+        let last = ranks.len().saturating_sub(1);
+        let values = self.values.iter().map(|(value, count)| (*value as f64, *count));
+        middle_of(values, (ranks.start + last / 2, ranks.start + last.div_ceil(2)))
+    }
+
+    /// The median of how far the values are from their `middle`: what is nearest to it, then what
+    /// is next, from both sides in turn.
+    fn median_distance(&self, middle: f64) -> f64 {
+        let (below, above) =
+            self.values.split_at(self.values.partition_point(|(value, _)| (*value as f64) < middle));
+        let below = below.iter().rev().map(|(value, count)| (middle - *value as f64, *count));
+        let above = above.iter().map(|(value, count)| (*value as f64 - middle, *count));
+        let (mut below, mut above) = (below.peekable(), above.peekable());
+        let distances = iter::from_fn(|| match (below.peek(), above.peek()) {
+            (Some((one, _)), Some((other, _))) if one < other => below.next(),
+            (_, Some(_)) => above.next(),
+            _ => below.next(),
+        });
+        let last = self.count.saturating_sub(1);
+        middle_of(distances, (last / 2, last.div_ceil(2)))
+    }
+}
+
+/// Between the values of two ranks, the lower one first, of values in order with how often each is
+/// there; 0 where there are not as many.
+fn middle_of(values: impl Iterator<Item = (f64, usize)>, (lower, upper): (usize, usize)) -> f64 {
+    let (mut up_to, mut of_lower) = (0, None);
+    for (value, count) in values {
+        up_to += count;
+        if up_to > lower {
+            let of_lower = *of_lower.get_or_insert(value);
+            if up_to > upper {
+                return of_lower + (value - of_lower) / 2.0;
+            }
+        }
+    }
+    0.0
 }
 
 /// Connections in each of 24 equal parts of the span.
@@ -170,15 +218,12 @@ impl Bars {
         in_two as f64 / (filled - FORGIVEN_BARS).max(1) as f64
     }
 
-    fn duration_score(&self, seconds: &[i64]) -> f64 {
+    fn duration_score(&self, first_s: i64, last_s: i64) -> f64 {
         if self.filled() < FEWEST_BARS_OF_DURATION {
             return 0.0;
         }
-        let (Some(first), Some(last)) = (seconds.first(), seconds.last()) else {
-            return 0.0;
-        };
         let span_s = (self.span_s.1 - self.span_s.0).clamp(1, SPAN_MS / 1000);
-        let coverage = (last - first) as f64 / span_s as f64;
+        let coverage = (last_s - first_s) as f64 / span_s as f64;
         let run = self.longest_run() as f64 / FULL_RUN;
         round(coverage.max(run).min(1.0))
     }
@@ -209,13 +254,21 @@ mod tests {
     /// The inputs and results of RITA's own tests (analysis/beacons_test.go).
     #[test]
     fn ritas_own_vectors() {
-        let of_times = |intervals: &[i64]| distribution_score(intervals.to_vec(), 1.0);
+        // However many are counted, and not sorted.
+        let of = |values: &[i64], without_median| {
+            let [sorted, counted] = [0, 100].map(|counted| {
+                distribution_score(&Ordered::of(values.iter().copied(), counted), without_median)
+            });
+            assert_eq!(sorted, counted);
+            sorted
+        };
+        let of_times = |intervals: &[i64]| of(intervals, 1.0);
         assert_eq!(of_times(&[1; 9]), Some(1.0));
         assert_eq!(of_times(&[60; 9]), Some(1.0));
         assert_eq!(of_times(&[98, 99, 99, 100, 100, 100, 101, 101, 102]), Some(0.995));
         assert_eq!(of_times(&[98, 300, 98, 300, 98, 300, 98, 300, 98, 300]), Some(0.746));
         assert_eq!(of_times(&[1, 299, 25, 4975, 90, 2, 42, 500, 1500]), Some(0.083));
-        let of_sizes = |sizes: &[i64]| distribution_score(sizes.to_vec(), 0.0);
+        let of_sizes = |sizes: &[i64]| of(sizes, 0.0);
         assert_eq!(of_sizes(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), Some(0.773));
         assert_eq!(of_sizes(&[524_885, 1, 5000, 98_654, 50, 41, 965_842, 3]), Some(0.008));
         assert_eq!(of_sizes(&[0; 10]), Some(0.5));

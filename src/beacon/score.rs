@@ -131,8 +131,9 @@ fn between(checkins: &[i64], reading: Reading) -> impl Iterator<Item = i64> {
 }
 
 fn intervals(checkins: &[i64], reading: Reading, resolution_ms: i64) -> Intervals {
-    let mut sorted_ms: Vec<_> = between(checkins, reading).collect();
+    let mut sorted_ms: Vec<i64> = between(checkins, reading).collect();
     sorted_ms.sort_unstable();
+    let sorted_ms = sorted_ms.into_iter().map(|length_ms| length_ms as f64).collect();
     let is_usual = reading.merge_gap_ms == MERGE_GAP_MS;
     let gaps = if is_usual { GAPS_A_PERIOD.0 } else { GAPS_A_PERIOD.1 };
     Intervals {
