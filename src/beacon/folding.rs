@@ -9,21 +9,23 @@ use super::periodicity::MOST_PERIODS;
 /// root of the multiple (which sums so many independent sleeps), and up to which multiples to
 /// look: where windows are wide, those of higher multiples would cover everything.
 const WINDOWS: [Window; 7] = [
-    (0.02, &[1, 10]),
-    (0.05, &[1, 10]),
-    (0.1, &[1, 4]),
-    (0.2, &[1, 2, 3]),
-    (0.3, &[1, 2]),
-    (0.4, &[1]),
-    (0.5, &[1]),
+    (0.02, Multiples::of(&[1, 10])),
+    (0.05, Multiples::of(&[1, 10])),
+    (0.1, Multiples::of(&[1, 4])),
+    (0.2, Multiples::of(&[1, 2, 3])),
+    (0.3, Multiples::of(&[1, 2])),
+    (0.4, Multiples::of(&[1])),
+    (0.5, Multiples::of(&[1])),
 ];
 /// The same where several agents take turns: what lies between one's check-ins is no longer its
 /// own sleep, so that only narrow windows tell.
-const WINDOWS_OF_SEVERAL: [Window; 3] = [(0.02, &[1]), (0.05, &[1]), (0.1, &[1])];
+const WINDOWS_OF_SEVERAL: [Window; 3] =
+    [(0.02, Multiples::of(&[1])), (0.05, Multiples::of(&[1])), (0.1, Multiples::of(&[1]))];
 /// A first look at few periods and windows: where none of these gives this share of the evidence
 /// that the search costs, the rest is spared. Most traffic ends here.
 const PROMISING: f64 = 0.7;
-const FIRST_LOOK: [Window; 3] = [(0.1, &[4]), (0.3, &[2]), (0.5, &[1])];
+const FIRST_LOOK: [Window; 3] =
+    [(0.1, Multiples::of(&[4])), (0.3, Multiples::of(&[2])), (0.5, Multiples::of(&[1]))];
 const FIRST_CANDIDATES: [usize; 5] = [2, 4, 6, 8, 10];
 /// The periods to try are so many quantiles of the intervals.
 const CANDIDATES: usize = 11;
@@ -48,7 +50,38 @@ pub const FEWEST: usize = 4;
 const ABSENCES: (usize, f64) = (2, 0.05);
 
 /// A width, and the multiples up to which windows of it are laid.
-type Window = (f64, &'static [u32]);
+type Window = (f64, Multiples);
+
+/// Some of the numbers up to 31.
+#[derive(Clone, Copy, Default)]
+struct Multiples(u32);
+
+impl Multiples {
+    const fn of(numbers: &[u32]) -> Multiples {
+        let (mut set, mut at) = (0, 0);
+        while at < numbers.len() {
+            set |= 1 << numbers[at];
+            at += 1;
+        }
+        Multiples(set)
+    }
+
+    fn contains(self, number: u32) -> bool {
+        self.0 >> number & 1 == 1
+    }
+
+    fn insert(&mut self, number: u32) {
+        self.0 |= 1 << number;
+    }
+
+    fn highest(self) -> u32 {
+        self.0.checked_ilog2().unwrap_or(0)
+    }
+
+    fn are_all_in(self, others: Multiples) -> bool {
+        self.0 & !others.0 == 0
+    }
+}
 
 /// Intervals to fold, in milliseconds.
 pub struct Intervals {
@@ -76,8 +109,6 @@ pub struct Fold {
     pub regularity: f64,
     /// How unlikely chance is: 0 none, towards 1 certainty.
     pub evidence: f64,
-    /// The same before what the search costs, in nats.
-    pub nats: f64,
 }
 
 impl Fold {
@@ -117,6 +148,12 @@ impl Gathered {
         let share = self.within.min(self.judged) as f64 / self.judged as f64;
         (share, self.expected.clamp(1e-9, 0.999))
     }
+
+    /// Whether that is more than by chance.
+    fn are_gathered(&self) -> bool {
+        let (share, expected) = self.shares();
+        share > expected
+    }
 }
 
 impl Intervals {
@@ -130,7 +167,7 @@ impl Intervals {
         let mut tried = f64::NAN;
         // What has been looked at once has nothing new to say: for each width the periods, and up
         // to which multiples.
-        let mut looked: [Vec<(f64, u32)>; WINDOWS.len()] = Default::default();
+        let mut looked: [Vec<(f64, Multiples)>; WINDOWS.len()] = Default::default();
         for candidate in 1..=CANDIDATES {
             let guess_ms = self.candidate(candidate).filter(|guess_ms| *guess_ms != tried);
             let Some(guess) = guess_ms.and_then(|guess_ms| self.guess(guess_ms)) else {
@@ -139,25 +176,26 @@ impl Intervals {
             tried = guess.period_ms;
             for ((width, multiples), looked) in windows.iter().zip(&mut looked) {
                 // Once around the guess, and once around the middle of what that gathered.
-                let mut again = Vec::new();
-                let middle_ms = self.look(&guess, *width, multiples, |multiples, found| {
-                    let fold = self.fold(&guess, *width, multiples, found);
-                    again.extend(fold.map(|_| multiples));
-                    best = better(best, fold);
+                let mut again = Multiples::default();
+                let middle_ms = self.look(&guess, *width, *multiples, |up_to, found| {
+                    if found.are_gathered() {
+                        again.insert(up_to);
+                        best = better(best, self.fold(&guess, *width, up_to, found));
+                    }
                 });
-                looked.push((guess.period_ms, set_of(multiples)));
+                looked.push((guess.period_ms, *multiples));
                 let is_new = |middle_ms: &f64| {
                     !looked.iter().any(|(period_ms, of_multiples)| {
-                        period_ms == middle_ms && set_of(&again) & !of_multiples == 0
+                        period_ms == middle_ms && again.are_all_in(*of_multiples)
                     })
                 };
                 let middle_ms = middle_ms.filter(|middle| *middle >= self.shortest_ms);
                 let Some(middle) = middle_ms.filter(is_new).and_then(|ms| self.guess(ms)) else {
                     continue;
                 };
-                looked.push((middle.period_ms, set_of(&again)));
-                self.look(&middle, *width, &again, |multiples, found| {
-                    best = better(best, self.fold(&middle, *width, multiples, found));
+                looked.push((middle.period_ms, again));
+                self.look(&middle, *width, again, |up_to, found| {
+                    best = better(best, self.fold(&middle, *width, up_to, found));
                 });
             }
         }
@@ -177,11 +215,11 @@ impl Intervals {
             FIRST_CANDIDATES.iter().filter_map(|number| self.guess(self.candidate(*number)?));
         guesses.any(|guess| {
             windows.iter().any(|(width, multiples)| {
-                let mut most = 0.0;
-                self.look(&guess, *width, multiples, |_, found| {
-                    most = self.nats(found).unwrap_or(0.0).max(most);
+                let mut is_promising = false;
+                self.look(&guess, *width, *multiples, |_, found| {
+                    is_promising |= self.nats(found, promising).is_some();
                 });
-                most > promising
+                is_promising
             })
         })
     }
@@ -213,7 +251,7 @@ impl Intervals {
         &self,
         guess: &Guess,
         width: f64,
-        up_to: &[u32],
+        up_to: Multiples,
         mut take: impl FnMut(u32, &Gathered),
     ) -> Option<f64> {
         let Guess { period_ms, judged, chance } = guess;
@@ -223,7 +261,7 @@ impl Intervals {
         let mut covered_ms = self.gap_ms as f64;
         // The windows follow each other, and so do the intervals in them.
         let mut longer = self.sorted_ms.as_slice();
-        for multiple in 1..=up_to.last().copied().unwrap_or(0) {
+        for multiple in 1..=up_to.highest() {
             let center_ms = multiple as f64 * period_ms;
             let reach_ms = (width * (multiple as f64).sqrt() * period_ms).max(self.half_step_ms());
             let (from_ms, to_ms) = ((center_ms - reach_ms).max(covered_ms), center_ms + reach_ms);
@@ -245,34 +283,41 @@ impl Intervals {
                     middle_ms = self.sorted_ms.get((2 * first + gathered) / 2).copied();
                 }
             }
-            if up_to.contains(&multiple) {
+            if up_to.contains(multiple) {
                 take(multiple, &found);
             }
         }
         middle_ms
     }
 
-    /// How much rather these intervals are gathered than thrown by chance; `None` if they are no more
-    /// than by chance.
-    fn nats(&self, found: &Gathered) -> Option<f64> {
+    /// How much rather these intervals are gathered than thrown by chance; `None` if that is no more
+    /// than `least`.
+    fn nats(&self, found: &Gathered, least: f64) -> Option<f64> {
+        if !found.are_gathered() {
+            return None;
+        }
         let (share, expected) = found.shares();
         // One interval has chosen the period, and of several agents' every one is counted again
         // in the next.
         let trials = (found.judged as f64 / self.agents as f64 - 1.0).max(0.0);
-        (share > expected).then(|| trials * divergence(share, expected))
+        if trials * divergence_at_most(share, expected) <= least {
+            return None;
+        }
+        Some(trials * divergence(share, expected)).filter(|nats| *nats > least)
     }
 
-    /// The fold that gathers so many intervals; `None` if that is no more than by chance.
+    /// The fold that gathers so many intervals; `None` if that is no evidence.
     fn fold(&self, guess: &Guess, width: f64, multiples: u32, found: &Gathered) -> Option<Fold> {
-        let (nats, period_ms) = (self.nats(found)?, guess.period_ms);
+        let nats = self.nats(found, self.cost_of_search())?;
+        let period_ms = guess.period_ms;
         let weighted = (found.weighted / found.judged as f64).min(1.0);
         let weighted_expected = found.weighted_expected.min(0.999);
         let excess = ((weighted - weighted_expected) / (1.0 - weighted_expected)).max(0.0);
         let width = width.max(self.half_step_ms() / period_ms).min(1.0);
-        let evidence = 1.0 - (-(nats - self.cost_of_search()).max(0.0) / EVIDENCE_SCALE).exp();
+        let evidence = 1.0 - (-(nats - self.cost_of_search()) / EVIDENCE_SCALE).exp();
         let long = period_ms / (period_ms + HALF_PERIOD_MS);
         let regularity = excess * (1.0 - WIDTH_WEIGHT * width) * long;
-        Some(Fold { period_ms, multiples, regularity, evidence, nats })
+        Some(Fold { period_ms, multiples, regularity, evidence })
     }
 
     /// Half a step of the resolution beyond the outermost value that a bound includes.
@@ -292,11 +337,6 @@ fn better(best: Option<Fold>, fold: Option<Fold>) -> Option<Fold> {
         (Some(best), Some(fold)) if fold.rank() > best.rank() => Some(fold),
         (best, fold) => best.or(fold),
     }
-}
-
-/// A bit for each of these multiples.
-fn set_of(multiples: &[u32]) -> u32 {
-    multiples.iter().fold(0, |set, multiple| set | 1 << multiple)
 }
 
 /// Connections at random: exponential intervals (of several agents sums of so many: Erlang's
@@ -340,4 +380,9 @@ impl Chance {
 fn divergence(share: f64, expected: f64) -> f64 {
     let term = |p: f64, q: f64| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
     term(share, expected) + term(1.0 - share, 1.0 - expected)
+}
+
+/// It is no higher, which takes no logarithm to tell: Pearson's chi-squared divergence (ln x <= x - 1).
+fn divergence_at_most(share: f64, expected: f64) -> f64 {
+    (share - expected).powi(2) / (expected * (1.0 - expected))
 }

@@ -47,21 +47,28 @@ impl IntervalDistribution {
         let sum_ms = times_ms.last()?.abs_diff(*times_ms.first()?);
         let longest_ms =
             outline.intervals_ms.map_or(0, |(_, longest_ms)| longest_ms.unsigned_abs());
-        // The wider sum takes longer, and nearly none needs it.
+        let mut steps = Steps::up_to(longest_ms, count);
         let most = longest_ms.checked_pow(2).and_then(|square| square.checked_mul(count as u64));
-        let (mut squares, mut wide_squares) = (0_u64, 0_u128);
-        let steps = match most {
+        let square = |ms: u64| u128::from(ms).wrapping_mul(ms.into());
+        let squares = match most {
+            _ if steps.are_single() => {
+                steps.count(lengths(times_ms));
+                steps.counted().map(|(ms, count)| square(ms).wrapping_mul(count.into())).sum()
+            }
+            // The wider sum takes longer, and nearly none needs it.
             Some(_) => {
+                let mut squares = 0_u64;
                 let add = |ms: &u64| squares = squares.wrapping_add(ms.wrapping_mul(*ms));
-                Steps::of(lengths(times_ms).inspect(add), count, longest_ms)
+                steps.count(lengths(times_ms).inspect(add));
+                squares.into()
             }
             None => {
-                let add =
-                    |ms: &u64| wide_squares = wide_squares.wrapping_add(u128::from(*ms).pow(2));
-                Steps::of(lengths(times_ms).inspect(add), count, longest_ms)
+                let mut squares = 0_u128;
+                let add = |ms: &u64| squares = squares.wrapping_add(square(*ms));
+                steps.count(lengths(times_ms).inspect(add));
+                squares
             }
         };
-        let squares = wide_squares.max(squares.into());
         let deviation_ms = standard_deviation(count as u128, sum_ms, squares);
         let median_ms = steps.median(lengths(times_ms));
         Some(IntervalDistribution { median: seconds(median_ms), stddev: seconds(deviation_ms) })
@@ -98,20 +105,33 @@ impl Steps {
     /// Of a millisecond each up to intervals of 16 s. More would not fit the processor's caches.
     const MOST: usize = 1 << 14;
 
-    /// A step for each few lengths.
-    fn of(lengths: impl Iterator<Item = u64>, count: usize, longest: u64) -> Steps {
+    /// A step for each few of `count` lengths, which are yet to be counted.
+    fn up_to(longest: u64, count: usize) -> Steps {
         let steps = (count / 4).clamp(1, Steps::MOST).next_power_of_two();
         let longest_bits = u64::BITS - longest.leading_zeros();
         let width_bits = longest_bits.saturating_sub(steps.ilog2());
-        let mut counts = vec![0; steps];
-        let of_steps = counts.as_mut_slice();
+        Steps { counts: vec![0; steps], width_bits }
+    }
+
+    /// Whether each is of one length.
+    fn are_single(&self) -> bool {
+        self.width_bits == 0
+    }
+
+    /// Counts lengths.
+    fn count(&mut self, lengths: impl Iterator<Item = u64>) {
+        let (counts, width_bits) = (self.counts.as_mut_slice(), self.width_bits);
         lengths.for_each(|length| {
             // A damaged cache may tell of a shorter longest one.
-            if let Some(count) = of_steps.get_mut((length >> width_bits) as usize) {
+            if let Some(count) = counts.get_mut((length >> width_bits) as usize) {
                 *count += 1;
             }
         });
-        Steps { counts, width_bits }
+    }
+
+    /// Where each step begins, and how many lengths are in it.
+    fn counted(&self) -> impl Iterator<Item = (u64, u32)> {
+        (0..).map(|step: u64| step << self.width_bits).zip(self.counts.iter().copied())
     }
 
     /// The step in which the length of this rank lies, and how many lengths lie below it.
@@ -135,7 +155,7 @@ impl Steps {
         let count: usize = self.counts.iter().map(|count| *count as usize).sum();
         let ((first, below), (last, _)) =
             (self.of_rank(count.saturating_sub(1) / 2), self.of_rank(count / 2));
-        if self.width_bits == 0 {
+        if self.are_single() {
             return (first + last) as f64 / 2.0;
         }
         let (from, more) = (first << self.width_bits, (last - first + 1) << self.width_bits);

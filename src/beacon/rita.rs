@@ -77,11 +77,10 @@ pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Opti
 fn intervals_s(times_ms: &[i64], first_s: i64) -> impl Iterator<Item = i64> {
     let mut next_ms = first_s.saturating_add(1).saturating_mul(1000);
     times_ms.iter().filter_map(move |time_ms| {
-        let is_later = *time_ms >= next_ms;
-        is_later.then(|| {
-            let interval_s = time_ms.abs_diff(next_ms) / 1000 + 1;
-            next_ms = next_ms.saturating_add_unsigned(interval_s.saturating_mul(1000));
-            interval_s as i64
+        (*time_ms >= next_ms).then(|| {
+            let interval_s = time_ms.abs_diff(next_ms) as i64 / 1000 + 1;
+            next_ms = next_ms.saturating_add(interval_s.wrapping_mul(1000));
+            interval_s
         })
     })
 }
@@ -139,8 +138,9 @@ impl Ordered {
     /// The median of how far the values are from their `middle`: what is nearest to it, then what
     /// is next, from both sides in turn.
     fn median_distance(&self, middle: f64) -> f64 {
-        let (below, above) =
-            self.values.split_at(self.values.partition_point(|(value, _)| (*value as f64) < middle));
+        let (below, above) = self
+            .values
+            .split_at(self.values.partition_point(|(value, _)| (*value as f64) < middle));
         let below = below.iter().rev().map(|(value, count)| (middle - *value as f64, *count));
         let above = above.iter().map(|(value, count)| (*value as f64 - middle, *count));
         let (mut below, mut above) = (below.peekable(), above.peekable());

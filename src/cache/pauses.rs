@@ -3,10 +3,14 @@
 //! Busy traffic merged over a gap leaves few check-ins that last for hours with pauses hardly
 //! longer than the gap between them. What that rules out is the beacon room's affair.
 
-use super::checkins::Reading;
+use super::checkins::{READINGS, Reading};
 
 /// A pause counts up to so many merge gaps: a night is no sign of rest between check-ins.
 const LONGEST: i64 = 10;
+/// The merge gaps of [`READINGS`] and ten times those: what lies between two of them is alike to
+/// all readings.
+const LIMITS_MS: [i64; 11] =
+    [1_000, 5_000, 10_000, 20_000, 30_000, 50_000, 60_000, 100_000, 200_000, 300_000, 600_000];
 
 /// Sums over the check-ins of one reading, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +31,28 @@ impl Pauses {
         pauses
     }
 
+    /// The same in each of [`READINGS`]; of several agents, who have no merge gap, none.
+    pub(super) fn of_each(times_ms: &[i64]) -> [Pauses; READINGS.len()] {
+        let (mut counts, mut sums_ms) = ([0; LIMITS_MS.len() + 1], [0; LIMITS_MS.len() + 1]);
+        for pair in times_ms.windows(2) {
+            let gap_ms = pair[1] - pair[0];
+            let between = LIMITS_MS.partition_point(|limit_ms| *limit_ms < gap_ms);
+            counts[between] += 1;
+            sums_ms[between] += gap_ms;
+        }
+        let up_to = |ms| LIMITS_MS.partition_point(|limit_ms| *limit_ms <= ms);
+        READINGS.map(|reading| match reading.agents {
+            1 => {
+                let longest_ms = LONGEST * reading.merge_gap_ms;
+                let (merged, counted) = (up_to(reading.merge_gap_ms), up_to(longest_ms));
+                let longer: i64 = counts[counted..].iter().sum();
+                let paused_ms = sums_ms[merged..counted].iter().sum::<i64>() + longer * longest_ms;
+                Pauses { active_ms: sums_ms[..merged].iter().sum(), paused_ms }
+            }
+            _ => Pauses::default(),
+        })
+    }
+
     /// Adds the time from one connection to the next.
     pub(super) fn add_gap(&mut self, gap_ms: i64, reading: Reading) {
         if gap_ms <= reading.merge_gap_ms {
@@ -41,5 +67,33 @@ impl Pauses {
     /// doubt.
     pub fn are_outlasted(&self) -> bool {
         self.active_ms > self.paused_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn all_readings_at_once_are_each_by_itself(
+            gaps in prop::collection::vec(
+                prop_oneof![0..2_000i64, (0..700i64).prop_map(|s| s * 1000), 0..1_000_000i64],
+                0..60,
+            ),
+        ) {
+            let ends = gaps.iter().scan(0, |end, gap| {
+                *end += gap;
+                Some(*end)
+            });
+            let times: Vec<i64> = std::iter::once(0).chain(ends).collect();
+            let each = READINGS.map(|reading| match reading.agents {
+                1 => Pauses::of(&times, reading),
+                _ => Pauses::default(),
+            });
+            prop_assert_eq!(Pauses::of_each(&times), each);
+        }
     }
 }

@@ -109,11 +109,7 @@ impl Rhythms {
             }
             variation(&checkins, reading)
         });
-        let pauses = READINGS.map(|reading| match reading.agents {
-            1 => Pauses::of(times_ms, reading),
-            _ => Pauses::default(),
-        });
-        Rhythms { variations, pauses }
+        Rhythms { variations, pauses: Pauses::of_each(times_ms) }
     }
 }
 

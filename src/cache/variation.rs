@@ -33,15 +33,16 @@ impl Variation {
     pub fn of(checkins_ms: &[i64], reading: Reading) -> Variation {
         let agents = reading.agents;
         let gap_ms = if agents == 1 { reading.merge_gap_ms } else { 0 };
-        // What exceeds the gap: below it there is nothing, which looks like regularity.
-        let ends = checkins_ms.iter().zip(checkins_ms.iter().skip(agents));
-        let intervals: Vec<f64> = ends.map(|(from, to)| (to - from - gap_ms) as f64).collect();
-        let next = intervals.get(agents..).unwrap_or_default();
+        let (middle, last) = (checkins_ms.get(agents..), checkins_ms.get(2 * agents..));
+        let last = last.unwrap_or_default();
         let (mut absences, mut sum_of_absences, mut sum) = (0, 0, 0);
-        for (a, b) in intervals.iter().zip(next) {
-            // Of two that are 0 it is no number, which is cast to 0. And no branch here: nobody
+        for ((first, middle), last) in checkins_ms.iter().zip(middle.unwrap_or_default()).zip(last)
+        {
+            let (a, b) = (middle - first, last - middle);
+            // What exceeds the gap: below it there is nothing, which looks like regularity. Of two
+            // that do not exceed it it is no number, which is cast to 0. And no branch here: nobody
             // can foretell absences.
-            let ratio = (a - b) / (a + b);
+            let ratio = (a - b) as f64 / (a + b - 2 * gap_ms) as f64;
             let term = (SCALE * ratio * ratio) as u32;
             let is_absence = u64::from(term >= ABSENCE);
             absences += is_absence;
@@ -49,7 +50,7 @@ impl Variation {
             sum += u64::from(term);
         }
         let sum = sum - sum_of_absences;
-        let (checkins, pairs) = (checkins_ms.len() as u64, next.len() as u64);
+        let (checkins, pairs) = (checkins_ms.len() as u64, last.len() as u64);
         Variation { checkins, pairs, absences, sum_of_absences, sum }
     }
 
