@@ -230,6 +230,27 @@ fn what_is_older_than_the_retention_goes_to_the_day() {
 }
 
 #[test]
+fn the_latest_connection_is_that_of_all_passes_until_none_is_left() {
+    let cache = TestCache::new();
+    let last_ms = || {
+        let reader = cache.reader();
+        let last_ms = reader.last_ms().unwrap();
+        assert_eq!(last_ms, reader.totals().unwrap().last_ms);
+        last_ms.map(|last_ms| last_ms - START_MS)
+    };
+    drop(cache.writer());
+    assert_eq!(last_ms(), None);
+    for (times, latest) in [([5, 9], 9), ([2, 7], 9), ([9, 11], 11)] {
+        cache.import(at(times));
+        assert_eq!(last_ms(), Some(latest));
+    }
+    cache.writer().remove_expired(START_MS + 40 * 86_400_000).unwrap();
+    assert_eq!(last_ms(), None);
+    cache.import(at([3]));
+    assert_eq!(last_ms(), Some(3));
+}
+
+#[test]
 fn what_is_too_large_loses_its_oldest() {
     let cache = TestCache::new();
     let retention = Retention { max_bytes: 300 << 10, ..Retention::default() };

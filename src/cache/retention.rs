@@ -135,6 +135,7 @@ fn tidy(database: &Database) -> Result<(), CacheError> {
              (SELECT sum(connections), min(first_ms) FROM block WHERE group_id = connection_group.id)
          WHERE (connections, first_ms) IS NOT
              (SELECT sum(connections), min(first_ms) FROM block WHERE group_id = connection_group.id);
+         UPDATE latest SET last_ms = (SELECT max(last_ms) FROM connection_group);
          DELETE FROM domain
          WHERE last_ms < (SELECT coalesce(min(first_ms), 9e18) FROM block);
          -- One that has not connected yet may still do so; its start is in ticks of FILETIME.

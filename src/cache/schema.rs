@@ -43,11 +43,11 @@ const TABLES: &str = "
         next_block INTEGER NOT NULL,
         UNIQUE (host, pathname, destination, port, protocol)
     );
-    -- The latest connection of all groups, as long as there is any, in one row.
+    -- In one row the latest connection of all groups; NULL without any.
     CREATE TABLE latest (
-        last_ms INTEGER NOT NULL
+        last_ms INTEGER
     );
-    INSERT INTO latest VALUES (-9223372036854775808);
+    INSERT INTO latest VALUES (NULL);
     -- first_ms and last_ms are NULL for a process that has not connected yet.
     CREATE TABLE process_instance (
         id INTEGER PRIMARY KEY,

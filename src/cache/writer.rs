@@ -283,7 +283,7 @@ impl Writer {
             Ok::<_, CacheError>(())
         })?;
         *has_claims |= pass_goes_on;
-        let latest = "UPDATE latest SET last_ms = ?1 WHERE last_ms < ?1";
+        let latest = "UPDATE latest SET last_ms = ?1 WHERE last_ms IS NULL OR last_ms < ?1";
         database.prepare_cached(latest)?.execute([counts.last_event_ms])?;
         Ok(())
     }
