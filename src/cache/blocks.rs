@@ -49,10 +49,11 @@ impl Header {
 
 /// The row id of a group's block of this number.
 pub(super) fn id(group: u32, number: u32) -> Result<i64, CacheError> {
-    if number >> NUMBER_BITS != 0 {
-        return Err(CacheError::Full("block of a group"));
-    }
-    Ok(i64::from(group) << NUMBER_BITS | i64::from(number))
+    checked_id(group, number).ok_or(CacheError::Full("block of a group"))
+}
+
+fn checked_id(group: u32, number: u32) -> Option<i64> {
+    (number >> NUMBER_BITS == 0).then_some(i64::from(group) << NUMBER_BITS | i64::from(number))
 }
 
 /// A block without its connections. All of it is in one value of its row, though the key and other
@@ -66,16 +67,18 @@ pub(super) struct Described<'d> {
 impl<'d> Described<'d> {
     fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(160);
-        put_varint(self.id as u64, &mut bytes);
         self.group.put(&mut bytes);
+        put_varint(self.id as u64 & ((1 << NUMBER_BITS) - 1), &mut bytes);
         self.summary.put(&mut bytes);
         bytes
     }
 
     /// From the value of its row.
     pub(super) fn from_bytes(mut bytes: &'d [u8]) -> Result<Described<'d>, DecodeError> {
-        let id = i64::try_from(take_varint(&mut bytes)?).map_err(|_| DecodeError::Overflow)?;
-        let group = Group::take(id >> NUMBER_BITS, &mut bytes)?;
+        let group = Group::take(&mut bytes)?;
+        let number = u32::try_from(take_varint(&mut bytes)?).ok();
+        let id = number.and_then(|number| checked_id(group.id, number));
+        let id = id.ok_or(DecodeError::Overflow)?;
         Ok(Described { id, group, summary: BlockSummary::take(bytes)? })
     }
 }

@@ -43,23 +43,23 @@ impl Group {
         })
     }
 
-    /// Appends all but the id.
+    /// Appends it to `out`.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
-        let Group { id: _, host, pathname, destination, port, protocol, scope } = *self;
-        for number in [host, pathname, destination, port.into()] {
+        let Group { id, host, pathname, destination, port, protocol, scope } = *self;
+        for number in [id, host, pathname, destination, port.into()] {
             put_varint(number.into(), out);
         }
         out.extend([protocol.number(), scope.number()]);
     }
 
     /// Takes what [`Group::put`] has put off the front of `input`.
-    pub(super) fn take(id: i64, input: &mut &[u8]) -> Result<Group, DecodeError> {
+    pub(super) fn take(input: &mut &[u8]) -> Result<Group, DecodeError> {
         let number = |input: &mut &[u8]| {
             u32::try_from(take_varint(input)?).map_err(|_| DecodeError::Overflow)
         };
-        let (host, pathname, destination) = (number(input)?, number(input)?, number(input)?);
+        let (id, host) = (number(input)?, number(input)?);
+        let (pathname, destination) = (number(input)?, number(input)?);
         let port = u16::try_from(number(input)?).map_err(|_| DecodeError::Overflow)?;
-        let id = u32::try_from(id).map_err(|_| DecodeError::Overflow)?;
         let Some(([protocol_number, scope_number], rest)) = input.split_first_chunk() else {
             return Err(DecodeError::Truncated);
         };

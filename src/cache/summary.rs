@@ -46,7 +46,7 @@ impl<'d> BlockSummary<'d> {
 
     /// Appends it to `out`.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
-        put_varint(self.first_ms as u64, out);
+        out.extend(self.first_ms.to_le_bytes());
         put_varint((self.last_ms - self.first_ms) as u64, out);
         put_varint(self.connections, out);
         if let Some((shortest_ms, longest_ms)) = self.intervals_ms {
@@ -61,9 +61,11 @@ impl<'d> BlockSummary<'d> {
 
     /// The summary for which [`BlockSummary::put`] has put these bytes.
     pub(super) fn take(mut bytes: &'d [u8]) -> Result<BlockSummary<'d>, DecodeError> {
+        let (first_ms, rest) = bytes.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        bytes = rest;
         let mut number = || take_varint(&mut bytes);
         let milliseconds = |number| i64::try_from(number).map_err(|_| DecodeError::Overflow);
-        let first_ms = milliseconds(number()?)?;
+        let first_ms = milliseconds(u64::from_le_bytes(*first_ms))?;
         let last_ms =
             first_ms.checked_add(milliseconds(number()?)?).ok_or(DecodeError::Overflow)?;
         let connections = number()?;

@@ -10,10 +10,9 @@ use super::{CacheError, Cost, Group, Payloads, Reader, Window, group};
 
 /// From the first to the last id that a group may have.
 pub const ALL_GROUPS: (u32, u32) = (0, u32::MAX);
-/// The blocks of groups from one id to another, undecoded.
+/// The blocks of groups from an id on, undecoded. Where to end is sooner seen than asked for.
 const SUMMARIES: &str = "
-    SELECT summary FROM block WHERE group_id BETWEEN ?1 AND ?2
-    ORDER BY group_id, first_ms, last_ms, id";
+    SELECT summary FROM block WHERE group_id >= ?1 ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
 /// that begin before it only the last can.
 const BLOCKS: &str = "
@@ -78,14 +77,17 @@ impl Reader {
         self.check_deadline()?;
         let sqlite = CacheError::from;
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
-        let mut rows = select.query([groups.0, groups.1]).map_err(sqlite)?;
+        let mut rows = select.query([groups.0]).map_err(sqlite)?;
         let (mut open, mut summary) = (None::<Group>, Summary::default());
         let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::of(self), Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
-            self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
             let described = Described::from_bytes(bytes).map_err(CacheError::from)?;
             let Described { id, group, summary: mut block } = described;
+            if group.id > groups.1 {
+                break;
+            }
+            self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
             if block.first_ms > window.until_ms || block.last_ms < window.since_ms {
                 continue;
             }

@@ -76,7 +76,7 @@ pub(super) fn generate(
     if let Some(twin) = twin {
         reader.count(twin.cost());
     }
-    let mut found = found.into_iter().fold(Found::default(), Found::and);
+    let mut found = found.into_iter().reduce(Found::and).unwrap_or_default();
     if parameters.include_all && parameters.row_limit.is_none() && found.rows > DEFAULT_ROW_LIMIT {
         return Err(TableError::TooManyRows { rows: found.rows, limit: DEFAULT_ROW_LIMIT });
     }
