@@ -259,17 +259,15 @@ impl Intervals {
         let mut middle_ms = None;
         let mut weight = 1.0;
         let mut covered_ms = self.gap_ms as f64;
-        // The windows follow each other, and so do the intervals in them.
-        let mut longer = self.sorted_ms.as_slice();
         for multiple in 1..=up_to.highest() {
             let center_ms = multiple as f64 * period_ms;
             let reach_ms = (width * (multiple as f64).sqrt() * period_ms).max(self.half_step_ms());
             let (from_ms, to_ms) = ((center_ms - reach_ms).max(covered_ms), center_ms + reach_ms);
             if from_ms <= to_ms {
                 // What is only known to the second spreads over a second.
-                let rest = &longer[longer.partition_point(|interval| *interval < from_ms)..];
-                let gathered = rest.partition_point(|interval| *interval <= to_ms);
-                longer = &rest[gathered..];
+                let first = self.sorted_ms.partition_point(|interval| *interval < from_ms);
+                let end = self.sorted_ms.partition_point(|interval| *interval <= to_ms);
+                let gathered = end.saturating_sub(first);
                 let by_chance =
                     chance.between(self.round_out(from_ms, -0.5), self.round_out(to_ms, 0.5));
                 found.within += gathered;
@@ -279,7 +277,6 @@ impl Intervals {
                 weight *= MULTIPLE_WEIGHT;
                 covered_ms = to_ms;
                 if multiple == 1 && gathered > 0 {
-                    let first = self.sorted_ms.len() - rest.len();
                     middle_ms = self.sorted_ms.get((2 * first + gathered) / 2).copied();
                 }
             }
