@@ -3,6 +3,8 @@
 //! The method is derived in docs/detection.md. It looks at intervals, never at a spectrum: a phase
 //! that drifts with every sleep blurs that within few periods.
 
+use super::chance::{Chance, divergence, divergence_at_most};
+use super::multiples::Multiples;
 use super::periodicity::MOST_PERIODS;
 
 /// How far from a multiple an interval may lie, as a share of the period and times the square
@@ -51,37 +53,6 @@ const ABSENCES: (usize, f64) = (2, 0.05);
 
 /// A width, and the multiples up to which windows of it are laid.
 type Window = (f64, Multiples);
-
-/// Some of the numbers up to 31.
-#[derive(Clone, Copy, Default)]
-struct Multiples(u32);
-
-impl Multiples {
-    const fn of(numbers: &[u32]) -> Multiples {
-        let (mut set, mut at) = (0, 0);
-        while at < numbers.len() {
-            set |= 1 << numbers[at];
-            at += 1;
-        }
-        Multiples(set)
-    }
-
-    fn contains(self, number: u32) -> bool {
-        self.0 >> number & 1 == 1
-    }
-
-    fn insert(&mut self, number: u32) {
-        self.0 |= 1 << number;
-    }
-
-    fn highest(self) -> u32 {
-        self.0.checked_ilog2().unwrap_or(0)
-    }
-
-    fn are_all_in(self, others: Multiples) -> bool {
-        self.0 & !others.0 == 0
-    }
-}
 
 /// Intervals to fold, in milliseconds.
 pub struct Intervals {
@@ -334,52 +305,4 @@ fn better(best: Option<Fold>, fold: Option<Fold>) -> Option<Fold> {
         (Some(best), Some(fold)) if fold.rank() > best.rank() => Some(fold),
         (best, fold) => best.or(fold),
     }
-}
-
-/// Connections at random: exponential intervals (of several agents sums of so many: Erlang's
-/// distribution) with the median of those at hand, of which the merging has left none shorter than
-/// its gap.
-struct Chance {
-    gap_ms: f64,
-    mean_ms: f64,
-    agents: usize,
-}
-
-impl Chance {
-    fn of(sorted_ms: &[f64], gap_ms: f64, agents: usize) -> Option<Chance> {
-        // Erlang's median in means of one interval; from 2 on almost agents - 1/3.
-        let median = if agents == 1 { std::f64::consts::LN_2 } else { agents as f64 - 1.0 / 3.0 };
-        let (lower, upper) = (sorted_ms.len().checked_sub(1)? / 2, sorted_ms.len() / 2);
-        let median_ms = (sorted_ms.get(lower)? + sorted_ms.get(upper)?) / 2.0;
-        let mean_ms = ((median_ms - gap_ms) / median).max(1e-3);
-        Some(Chance { gap_ms, mean_ms, agents })
-    }
-
-    /// The share of intervals from one length to another.
-    fn between(&self, from_ms: f64, to_ms: f64) -> f64 {
-        self.longer(from_ms) - self.longer(to_ms)
-    }
-
-    fn longer(&self, ms: f64) -> f64 {
-        let means = (ms - self.gap_ms).max(0.0) / self.mean_ms;
-        let (mut term, mut sum) = (1.0, 1.0);
-        for event in 1..self.agents {
-            term *= means / event as f64;
-            sum += term;
-        }
-        (-means).exp() * sum
-    }
-}
-
-/// Kullback and Leibler's divergence of a coin of this share from one of the expected, nats a
-/// throw: by Chernoff's bound, n throws of the latter look like the former with a probability of
-/// at most exp(-n times this).
-fn divergence(share: f64, expected: f64) -> f64 {
-    let term = |p: f64, q: f64| if p > 0.0 { p * (p / q).ln() } else { 0.0 };
-    term(share, expected) + term(1.0 - share, 1.0 - expected)
-}
-
-/// It is no higher, which takes no logarithm to tell: Pearson's chi-squared divergence (ln x <= x - 1).
-fn divergence_at_most(share: f64, expected: f64) -> f64 {
-    (share - expected).powi(2) / (expected * (1.0 - expected))
 }

@@ -4,9 +4,12 @@
 //! connections make a group, and what is shown of it, is the table's affair.
 
 mod bars;
+mod chance;
 pub mod fixed_interval;
 pub mod folding;
 pub mod intervals;
+mod multiples;
+mod ordered;
 pub mod periodicity;
 pub mod readings;
 pub mod repetitive_interval;

@@ -3,10 +3,8 @@
 //! The formulas are those of RITA v5 (<https://github.com/activecm/rita>, its beacon analysis), over
 //! whole seconds of at most 24 hours; ours is in `score`.
 
-use std::iter;
-use std::ops::Range;
-
 use super::bars;
+use super::ordered::Ordered;
 use crate::cache::Window;
 
 /// At least so many different seconds, or there is no score.
@@ -59,7 +57,7 @@ pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Opti
     let inside = times_ms.get(span.range_of(times_ms)).unwrap_or_default();
     let (first_s, last_s) = (second_of(inside.first()?), second_of(inside.last()?));
     let intervals = Ordered::of(intervals_s(inside, first_s), COUNTED_S.min(inside.len()));
-    if intervals.count < FEWEST_TIMES - 1 {
+    if intervals.count() < FEWEST_TIMES - 1 {
         return None;
     }
     let sizes = bytes_sent.iter().map(|bytes| i64::try_from(*bytes).unwrap_or(i64::MAX));
@@ -77,18 +75,19 @@ pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Opti
 fn intervals_s(times_ms: &[i64], first_s: i64) -> impl Iterator<Item = i64> {
     let mut next_ms = first_s.saturating_add(1).saturating_mul(1000);
     times_ms.iter().filter_map(move |time_ms| {
-        (*time_ms >= next_ms).then(|| {
-            let interval_s = time_ms.abs_diff(next_ms) as i64 / 1000 + 1;
-            next_ms = next_ms.saturating_add(interval_s.wrapping_mul(1000));
-            interval_s
-        })
+        if *time_ms < next_ms {
+            return None;
+        }
+        let interval_s = time_ms.abs_diff(next_ms) as i64 / 1000 + 1;
+        next_ms = next_ms.saturating_add(interval_s.wrapping_mul(1000));
+        Some(interval_s)
     })
 }
 
 /// Half for symmetry (Bowley's skewness), half for narrowness (the median absolute deviation);
 /// with a median below 1 the latter is `without_median`. `None` under three values.
 fn distribution_score(values: &Ordered, without_median: f64) -> Option<f64> {
-    let count = values.count;
+    let count = values.count();
     if count < FEWEST_VALUES {
         return None;
     }
@@ -105,69 +104,6 @@ fn distribution_score(values: &Ordered, without_median: f64) -> Option<f64> {
     let narrowness =
         if middle < 1.0 { without_median } else { ((middle - deviation) / middle).max(0.0) };
     Some(round((1.0 - skewness.abs() + narrowness) / 2.0))
-}
-
-/// Values in order, each once with how often it is there.
-struct Ordered {
-    values: Vec<(i64, usize)>,
-    count: usize,
-}
-
-impl Ordered {
-    /// Of `values`, those below `counted` by counting, the others by sorting.
-    fn of(values: impl Iterator<Item = i64>, counted: usize) -> Ordered {
-        let (mut counts, mut others) = (vec![0; counted], Vec::new());
-        values.for_each(|value| match counts.get_mut(value as usize) {
-            Some(count) => *count += 1,
-            None => others.push(value),
-        });
-        others.sort_unstable();
-        let small = (0..).zip(counts).filter(|(_, count)| *count > 0);
-        let others = others.chunk_by(|one, next| one == next).map(|same| (same[0], same.len()));
-        let values: Vec<_> = small.chain(others).collect();
-        Ordered { count: values.iter().map(|(_, count)| count).sum(), values }
-    }
-
-    /// The median of the values of these ranks; 0 of none.
-    fn median(&self, ranks: Range<usize>) -> f64 {
-        let last = ranks.len().saturating_sub(1);
-        let values = self.values.iter().map(|(value, count)| (*value as f64, *count));
-        middle_of(values, (ranks.start + last / 2, ranks.start + last.div_ceil(2)))
-    }
-
-    /// The median of how far the values are from their `middle`: what is nearest to it, then what
-    /// is next, from both sides in turn.
-    fn median_distance(&self, middle: f64) -> f64 {
-        let (below, above) = self
-            .values
-            .split_at(self.values.partition_point(|(value, _)| (*value as f64) < middle));
-        let below = below.iter().rev().map(|(value, count)| (middle - *value as f64, *count));
-        let above = above.iter().map(|(value, count)| (*value as f64 - middle, *count));
-        let (mut below, mut above) = (below.peekable(), above.peekable());
-        let distances = iter::from_fn(|| match (below.peek(), above.peek()) {
-            (Some((one, _)), Some((other, _))) if one < other => below.next(),
-            (_, Some(_)) => above.next(),
-            _ => below.next(),
-        });
-        let last = self.count.saturating_sub(1);
-        middle_of(distances, (last / 2, last.div_ceil(2)))
-    }
-}
-
-/// Between the values of two ranks, the lower one first, of values in order with how often each is
-/// there; 0 where there are not as many.
-fn middle_of(values: impl Iterator<Item = (f64, usize)>, (lower, upper): (usize, usize)) -> f64 {
-    let (mut up_to, mut of_lower) = (0, None);
-    for (value, count) in values {
-        up_to += count;
-        if up_to > lower {
-            let of_lower = *of_lower.get_or_insert(value);
-            if up_to > upper {
-                return of_lower + (value - of_lower) / 2.0;
-            }
-        }
-    }
-    0.0
 }
 
 /// Connections in each of 24 equal parts of the span.
