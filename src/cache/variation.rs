@@ -39,9 +39,9 @@ impl Variation {
         for ((first, middle), last) in checkins_ms.iter().zip(middle.unwrap_or_default()).zip(last)
         {
             let (a, b) = (middle - first, last - middle);
-            // What exceeds the gap: below it there is nothing, which looks like regularity. Of two
-            // that do not exceed it it is no number, which is cast to 0. And no branch here: nobody
-            // can foretell absences.
+            // Of what exceeds the gap: below it there is nothing, which looks like regularity. Where
+            // nothing does, the ratio is no number, which is cast to 0. And no branch here: nobody can
+            // foretell absences.
             let ratio = (a - b) as f64 / (a + b - 2 * gap_ms) as f64;
             let term = (SCALE * ratio * ratio) as u32;
             let is_absence = u64::from(term >= ABSENCE);

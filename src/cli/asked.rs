@@ -102,12 +102,17 @@ impl AskedArguments {
         };
         let now = self.now.or(default_now);
         // The rules take as long as the cache does.
+        let read_rules = || super::suppression_rules(self.suppressions.as_deref());
         let (found, rules) = thread::scope(|scope| {
-            let rules = scope.spawn(|| super::suppression_rules(self.suppressions.as_deref()));
-            (now_ms(now, &cache), rules.join())
+            let other = thread::Builder::new().spawn_scoped(scope, read_rules);
+            let found = now_ms(now, &cache);
+            let rules = match other {
+                Ok(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(_) => read_rules(), // no thread is to be had
+            };
+            (found, rules)
         });
-        let (now_ms, reader) = found?;
-        let rules = rules.unwrap_or_else(|panic| resume_unwind(panic))?;
+        let ((now_ms, reader), rules) = (found?, rules?);
         let tables = Tables::new(cache).with_rules(rules);
         let tables = Arc::new(match reader {
             Some(reader) => tables.with_reader(reader),
