@@ -121,12 +121,10 @@ impl Steps {
     /// Counts lengths.
     fn count(&mut self, lengths: impl Iterator<Item = u64>) {
         let (counts, width_bits) = (self.counts.as_mut_slice(), self.width_bits);
-        lengths.for_each(|length| {
-            // A damaged cache may tell of a shorter longest one.
-            if let Some(count) = counts.get_mut((length >> width_bits) as usize) {
-                *count += 1;
-            }
-        });
+        // No length is beyond the last step, unless a damaged cache tells of a shorter longest one.
+        // Their number being a power of two, this is how the compiler knows it, too.
+        let last = counts.len() - 1;
+        lengths.for_each(|length| counts[(length >> width_bits) as usize & last] += 1);
     }
 
     /// Where each step begins, and how many lengths are in it.
