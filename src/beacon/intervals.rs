@@ -48,29 +48,17 @@ impl IntervalDistribution {
         let longest_ms =
             outline.intervals_ms.map_or(0, |(_, longest_ms)| longest_ms.unsigned_abs());
         let mut steps = Steps::up_to(longest_ms, count);
-        let most = longest_ms.checked_pow(2).and_then(|square| square.checked_mul(count as u64));
         let square = |ms: u64| u128::from(ms).wrapping_mul(ms.into());
-        let squares = match most {
-            _ if steps.are_single() => {
-                steps.count(lengths(times_ms));
-                steps.counted().map(|(ms, count)| square(ms).wrapping_mul(count.into())).sum()
-            }
-            // The wider sum takes longer, and nearly none needs it.
-            Some(_) => {
-                let mut squares = 0_u64;
-                let add = |ms: &u64| squares = squares.wrapping_add(ms.wrapping_mul(*ms));
-                steps.count(lengths(times_ms).inspect(add));
-                squares.into()
-            }
-            None => {
-                let mut squares = 0_u128;
-                let add = |ms: &u64| squares = squares.wrapping_add(square(*ms));
-                steps.count(lengths(times_ms).inspect(add));
-                squares
-            }
-        };
+        let mut squares = 0_u128;
+        if steps.are_single() {
+            steps.count(lengths(times_ms));
+            squares = steps.counted().map(|(ms, count)| square(ms) * u128::from(count)).sum();
+        } else {
+            let add = |ms: &u64| squares = squares.wrapping_add(square(*ms));
+            steps.count(lengths(times_ms).inspect(add));
+        }
         let deviation_ms = standard_deviation(count as u128, sum_ms, squares);
-        let median_ms = steps.median(lengths(times_ms));
+        let median_ms = steps.median(count, lengths(times_ms));
         Some(IntervalDistribution { median: seconds(median_ms), stddev: seconds(deviation_ms) })
     }
 }
@@ -148,9 +136,8 @@ impl Steps {
         self.counts.get(step as usize).map_or(0, |count| *count as usize)
     }
 
-    /// The middle one of the lengths that were counted, or the mean of the middle two.
-    fn median(&self, lengths: impl Iterator<Item = u64>) -> f64 {
-        let count: usize = self.counts.iter().map(|count| *count as usize).sum();
+    /// The middle one of the `count` lengths that were counted, or the mean of the middle two.
+    fn median(&self, count: usize, lengths: impl Iterator<Item = u64>) -> f64 {
         let ((first, below), (last, _)) =
             (self.of_rank(count.saturating_sub(1) / 2), self.of_rank(count / 2));
         if self.are_single() {

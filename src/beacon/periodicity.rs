@@ -8,6 +8,7 @@ use super::intervals::{quantile, quartiles};
 
 /// An interval longer than this many periods is an absence.
 pub const MOST_PERIODS: i64 = 10;
+
 /// A rhythm, as far as its intervals tell.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Periodicity {
