@@ -24,6 +24,12 @@ impl Ordered {
         Ordered { count: values.iter().map(|(_, count)| count).sum(), values }
     }
 
+    /// All but those that are `value`.
+    pub(super) fn without(mut self, value: i64) -> Ordered {
+        self.values.retain(|(each, _)| *each != value);
+        Ordered { count: self.values.iter().map(|(_, count)| count).sum(), ..self }
+    }
+
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.count

@@ -56,7 +56,8 @@ pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Opti
     let span = Window { since_ms: span_ms.0, until_ms: span_ms.1 };
     let inside = times_ms.get(span.range_of(times_ms)).unwrap_or_default();
     let (first_s, last_s) = (second_of(inside.first()?), second_of(inside.last()?));
-    let intervals = Ordered::of(intervals_s(inside, first_s), COUNTED_S.min(inside.len()));
+    let intervals = intervals_s(inside, first_s.saturating_mul(1000));
+    let intervals = Ordered::of(intervals, COUNTED_S.min(inside.len())).without(0);
     if intervals.count() < FEWEST_TIMES - 1 {
         return None;
     }
@@ -71,16 +72,15 @@ pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Opti
     Some(Scores { timestamp, datasize, duration, histogram, mean })
 }
 
-/// From each different second of sorted times to the next, the first being `first_s`.
-fn intervals_s(times_ms: &[i64], first_s: i64) -> impl Iterator<Item = i64> {
-    let mut next_ms = first_s.saturating_add(1).saturating_mul(1000);
-    times_ms.iter().filter_map(move |time_ms| {
-        if *time_ms < next_ms {
-            return None;
-        }
-        let interval_s = time_ms.abs_diff(next_ms) as i64 / 1000 + 1;
-        next_ms = next_ms.saturating_add(interval_s.wrapping_mul(1000));
-        Some(interval_s)
+/// From the second of each of sorted times to that of the next, the first second beginning at
+/// `first_ms`; 0 where it is the same, for nobody can foretell which branch that would take.
+fn intervals_s(times_ms: &[i64], first_ms: i64) -> impl Iterator<Item = i64> {
+    let mut before_s = 0;
+    times_ms.iter().map(move |time_ms| {
+        let second = time_ms.wrapping_sub(first_ms) as u64 / 1000;
+        let interval_s = second - before_s;
+        before_s = second;
+        interval_s as i64
     })
 }
 
