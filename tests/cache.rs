@@ -12,7 +12,7 @@ use crate::support::{TestCache, hand_over, import_into};
 const COUNT: &str = "SELECT coalesce(sum(number_of_connections), 0) FROM beacon_candidates
      WHERE include_all = 1 AND include_loopback = 1 AND since = 0";
 /// Needs the connections themselves.
-const MEDIAN: &str = "SELECT median_interval FROM beacon_candidates
+const SPARKLINE: &str = "SELECT sparkline FROM beacon_candidates
      WHERE include_all = 1 AND include_loopback = 1 AND since = 0";
 const LATER_MS: i64 = START_MS + 10 * 86_400_000;
 
@@ -367,7 +367,7 @@ fn a_block_that_does_not_decode_is_damage_too() {
     let database = rusqlite::Connection::open(cache.path()).unwrap();
     database.execute("UPDATE payload SET bytes = x'01ff'", []).unwrap();
     drop(database);
-    let failed = cache.query(LATER_MS, MEDIAN).unwrap_err();
+    let failed = cache.query(LATER_MS, SPARKLINE).unwrap_err();
     assert!(failed.contains("damaged"), "{failed}");
 
     let mut writer = cache.writer().with_batch(1);
@@ -404,7 +404,7 @@ fn a_payload_that_is_missing_is_damage() {
     let database = rusqlite::Connection::open(cache.path()).unwrap();
     database.execute("DELETE FROM payload", []).unwrap();
     drop(database);
-    let failed = cache.query(LATER_MS, MEDIAN).unwrap_err();
+    let failed = cache.query(LATER_MS, SPARKLINE).unwrap_err();
     let path = cache.path().display().to_string();
     assert!(failed.contains("damaged") && failed.contains(&path), "{failed}");
 }

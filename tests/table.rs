@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use beacon_candidates::table::{Constraint, Operator, QueryContext, Table, Tables};
+use beacon_candidates::table::{Constraint, Operator, QueryContext, Table, Tables, Value};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
 use rand::{RngExt, SeedableRng};
@@ -550,14 +550,56 @@ fn a_large_cache_gives_the_same_rows_as_a_small_one() {
         assert_eq!(rows(&small).len(), rows_returned);
     }
     // What each has read is counted together.
-    let cost = |cache: &TestCache| {
-        let tables = Tables::new(cache.path());
-        let all = QueryContext::default();
-        tables.generate(Table::BeaconCandidates, &all, NOW_MS).unwrap();
-        let status = tables.generate(Table::BeaconStatus, &all, NOW_MS).unwrap();
-        let columns = Table::BeaconStatus.visible_columns();
-        let blocks = columns.iter().position(|column| column.name == "last_query_blocks").unwrap();
-        status.iter().map(|row| row[blocks].clone()).collect::<Vec<_>>()[0].clone()
-    };
-    assert_eq!(cost(&large), cost(&small));
+    let all = QueryContext::default();
+    assert_eq!(blocks_decoded(&large, &all), blocks_decoded(&small, &all));
+}
+
+/// How many blocks a query of beacon_candidates decodes.
+fn blocks_decoded(cache: &TestCache, context: &QueryContext) -> Value {
+    let tables = Tables::new(cache.path());
+    tables.generate(Table::BeaconCandidates, context, NOW_MS).unwrap();
+    let all = QueryContext::default();
+    let status = tables.generate(Table::BeaconStatus, &all, NOW_MS).unwrap();
+    let columns = Table::BeaconStatus.visible_columns();
+    let blocks = columns.iter().position(|column| column.name == "last_query_blocks").unwrap();
+    // The row of the cache, after those of its sources.
+    status.last().unwrap()[blocks].clone()
+}
+
+/// Deviations add up over blocks, and a lone block knows its median: the rest is decoded, as is what
+/// the window cuts.
+#[test]
+fn how_intervals_are_spread_takes_no_decoding_where_summaries_tell() {
+    let mut random = ChaCha8Rng::seed_from_u64(7);
+    let mut journal = String::new();
+    for (pathname, connections) in [("/bin/few", 50), ("/bin/many", 2500), ("/bin/once", 1)] {
+        let mut second = 1000.0;
+        for _ in 0..connections {
+            second += f64::from(random.random_range(0..20_000)) / 1000.0;
+            journal += &line(second, pathname, 1, "198.51.100.1", 443);
+        }
+    }
+    let cache = TestCache::new();
+    cache.import(journal);
+    let since = (START_MS / 1000 + 1100).to_string();
+    for (columns, since, blocks) in [
+        ("stddev_interval", None, 0i64),
+        ("median_interval", None, 3),
+        ("stddev_interval", Some(since.as_str()), 6),
+    ] {
+        let mut constraints = vec![equal("include_all", "1")];
+        constraints.extend(since.map(|since| equal("since", since)));
+        let columns_used = Some([columns.to_owned()].into());
+        let context = QueryContext { constraints, columns_used };
+        assert_eq!(blocks_decoded(&cache, &context), blocks.into(), "{columns} {since:?}");
+        let rows = |more: &str| {
+            let since = since.map_or(String::new(), |since| format!("AND since = {since}"));
+            let sql = format!(
+                "SELECT round({columns}, 2) {more} FROM beacon_candidates
+                 WHERE include_all = 1 {since} ORDER BY 1"
+            );
+            column(&cache, &sql)
+        };
+        assert_eq!(rows(""), rows(", sparkline"), "{columns} {since:?}");
+    }
 }

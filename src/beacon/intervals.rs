@@ -1,6 +1,6 @@
 //! Descriptive statistics of the intervals between consecutive connections.
 
-use crate::cache::Outline;
+use crate::cache::{Outline, Spread};
 
 /// What follows from the number of intervals, the first and last connection, and the shortest and
 /// the longest interval; in seconds.
@@ -33,33 +33,27 @@ impl IntervalStatistics {
 /// What only the intervals themselves tell, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct IntervalDistribution {
-    /// The middle one, or the mean of the middle two.
-    pub median: f64,
+    /// The middle one, or the mean of the middle two; `None` where neither times nor outline tell.
+    pub median: Option<f64>,
     /// Standard deviation of the population (divided by n, not n - 1).
     pub stddev: f64,
 }
 
 impl IntervalDistribution {
-    /// Of the intervals between `times_ms`, which must be sorted and have this outline; `None` under
-    /// two connections.
+    /// Of the intervals between `times_ms`, which must be sorted and have this outline: all of them, or
+    /// none where what the outline tells is enough. `None` under two connections.
     pub fn of(times_ms: &[i64], outline: &Outline) -> Option<IntervalDistribution> {
-        let count = times_ms.len().checked_sub(1).filter(|count| *count > 0)?;
-        let sum_ms = times_ms.last()?.abs_diff(*times_ms.first()?);
-        let longest_ms =
-            outline.intervals_ms.map_or(0, |(_, longest_ms)| longest_ms.unsigned_abs());
-        let mut steps = Steps::up_to(longest_ms, count);
-        let square = |ms: u64| u128::from(ms).wrapping_mul(ms.into());
-        let mut squares = 0_u128;
-        if steps.are_single() {
-            steps.count(lengths(times_ms));
-            squares = steps.counted().map(|(ms, count)| square(ms) * u128::from(count)).sum();
-        } else {
-            let add = |ms: &u64| squares = squares.wrapping_add(square(*ms));
-            steps.count(lengths(times_ms).inspect(add));
-        }
-        let deviation_ms = standard_deviation(count as u128, sum_ms, squares);
-        let median_ms = steps.median(count, lengths(times_ms));
-        Some(IntervalDistribution { median: seconds(median_ms), stddev: seconds(deviation_ms) })
+        let (_, longest_ms) = outline.intervals_ms?;
+        let known = outline.spread.filter(|spread| spread.twice_median_ms.is_some());
+        let counted = || Spread::of(times_ms, longest_ms.unsigned_abs());
+        let spread = known.or_else(counted).or(outline.spread)?;
+        let sum_ms = outline.span_ms.1.abs_diff(outline.span_ms.0);
+        let count = u128::from(outline.connections.checked_sub(1)?);
+        let deviation_ms = standard_deviation(count, sum_ms, spread.squares);
+        Some(IntervalDistribution {
+            median: spread.twice_median_ms.map(|twice_ms| seconds(twice_ms as f64 / 2.0)),
+            stddev: seconds(deviation_ms),
+        })
     }
 }
 
@@ -73,92 +67,6 @@ fn standard_deviation(count: u128, sum: u64, squares: u128) -> f64 {
         |product| product as f64,
     );
     product.sqrt() / count as f64
-}
-
-/// The intervals between sorted times.
-fn lengths(times_ms: &[i64]) -> impl Iterator<Item = u64> {
-    let later = times_ms.get(1..).unwrap_or_default();
-    times_ms.iter().zip(later).map(|(earlier, later)| later.wrapping_sub(*earlier) as u64)
-}
-
-/// How many lengths fall into each of equal steps up to the longest: that the median lies in one of
-/// them spares putting the others into order.
-struct Steps {
-    counts: Vec<u32>,
-    /// A step is two to this power wide.
-    width_bits: u32,
-}
-
-impl Steps {
-    /// Of a millisecond each up to intervals of 16 s. More would not fit the processor's caches.
-    const MOST: usize = 1 << 14;
-
-    /// A step for each few of `count` lengths, which are yet to be counted.
-    fn up_to(longest: u64, count: usize) -> Steps {
-        let steps = (count / 4).clamp(1, Steps::MOST).next_power_of_two();
-        let longest_bits = u64::BITS - longest.leading_zeros();
-        let width_bits = longest_bits.saturating_sub(steps.ilog2());
-        Steps { counts: vec![0; steps], width_bits }
-    }
-
-    /// Whether each is of one length.
-    fn are_single(&self) -> bool {
-        self.width_bits == 0
-    }
-
-    /// Counts lengths.
-    fn count(&mut self, lengths: impl Iterator<Item = u64>) {
-        let (counts, width_bits) = (self.counts.as_mut_slice(), self.width_bits);
-        // No length is beyond the last step, unless a damaged cache tells of a shorter longest one.
-        // Their number being a power of two, this is how the compiler knows it, too.
-        let last = counts.len() - 1;
-        lengths.for_each(|length| counts[(length >> width_bits) as usize & last] += 1);
-    }
-
-    /// Where each step begins, and how many lengths are in it.
-    fn counted(&self) -> impl Iterator<Item = (u64, u32)> {
-        (0..).map(|step: u64| step << self.width_bits).zip(self.counts.iter().copied())
-    }
-
-    /// The step in which the length of this rank lies, and how many lengths lie below it.
-    fn of_rank(&self, rank: usize) -> (u64, usize) {
-        let mut below = 0;
-        for (step, count) in (0..).zip(&self.counts) {
-            if below + *count as usize > rank {
-                return (step, below);
-            }
-            below += *count as usize;
-        }
-        (0, 0)
-    }
-
-    fn counts_of(&self, step: u64) -> usize {
-        self.counts.get(step as usize).map_or(0, |count| *count as usize)
-    }
-
-    /// The middle one of the `count` lengths that were counted, or the mean of the middle two.
-    fn median(&self, count: usize, lengths: impl Iterator<Item = u64>) -> f64 {
-        let ((first, below), (last, _)) =
-            (self.of_rank(count.saturating_sub(1) / 2), self.of_rank(count / 2));
-        if self.are_single() {
-            return (first + last) as f64 / 2.0;
-        }
-        let (from, more) = (first << self.width_bits, (last - first + 1) << self.width_bits);
-        let (of_first, of_last) = (self.counts_of(first), self.counts_of(last));
-        let mut near: Vec<u64> = Vec::with_capacity(of_first + of_last);
-        lengths
-            .filter(|length| length.wrapping_sub(from) < more)
-            .for_each(|length| near.push(length));
-        let rank = count / 2 - below;
-        if rank >= near.len() {
-            return 0.0;
-        }
-        let (lower, middle, _) = near.select_nth_unstable(rank);
-        match lower.iter().max() {
-            Some(lower) if count.is_multiple_of(2) => (*lower as f64 + *middle as f64) / 2.0,
-            _ => *middle as f64,
-        }
-    }
 }
 
 /// The value at this share (0 to 1) of values that are not negative, which are reordered; between
@@ -212,7 +120,7 @@ mod tests {
         let expected = IntervalStatistics { min: 2.0, max: 9.0, average: 5.0, sum: 40.0 };
         assert_eq!(statistics, expected);
         let found = distribution(&times).unwrap();
-        assert_eq!(found, IntervalDistribution { median: 4.5, stddev: 2.0 });
+        assert_eq!(found, IntervalDistribution { median: Some(4.5), stddev: 2.0 });
     }
 
     proptest! {
@@ -235,7 +143,7 @@ mod tests {
             intervals.sort();
             let at = |rank: usize| intervals[rank] as f64;
             let median = (at((intervals.len() - 1) / 2) + at(intervals.len() / 2)) / 2.0;
-            prop_assert_eq!(found.median, median / 1000.0);
+            prop_assert_eq!(found.median, Some(median / 1000.0));
             let count = intervals.len() as f64;
             let mean = intervals.iter().map(|ms| *ms as f64).sum::<f64>() / count;
             let squares = intervals.iter().map(|ms| (*ms as f64 - mean).powi(2)).sum::<f64>();
@@ -256,6 +164,6 @@ mod tests {
         let statistics = IntervalStatistics::of(&Outline::of(&[7, 7, 7]).unwrap()).unwrap();
         assert_eq!((statistics.min, statistics.max), (0.0, 0.0));
         let found = distribution(&[7, 7, 7]).unwrap();
-        assert_eq!((found.median, found.stddev), (0.0, 0.0));
+        assert_eq!((found.median, found.stddev), (Some(0.0), 0.0));
     }
 }

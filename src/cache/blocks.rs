@@ -65,11 +65,12 @@ pub(super) struct Described<'d> {
 }
 
 impl<'d> Described<'d> {
-    fn to_bytes(&self) -> Vec<u8> {
+    /// The value of the row of block `id`, with connections at `times_ms`, sorted.
+    fn bytes_of(id: i64, group: &Group, times_ms: &[i64]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(160);
-        self.group.put(&mut bytes);
-        put_varint(self.id as u64 & ((1 << NUMBER_BITS) - 1), &mut bytes);
-        self.summary.put(&mut bytes);
+        group.put(&mut bytes);
+        put_varint(id as u64 & ((1 << NUMBER_BITS) - 1), &mut bytes);
+        BlockSummary::put(times_ms, &mut bytes);
         bytes
     }
 
@@ -121,7 +122,7 @@ pub(super) fn write(
             id,
             summary.connections,
             bytes.len(),
-            Described { id, group: *group, summary }.to_bytes(),
+            Described::bytes_of(id, group, &times_ms),
         ])?;
     database
         .prepare_cached("INSERT OR REPLACE INTO payload (id, bytes) VALUES (?1, ?2)")?

@@ -15,7 +15,7 @@ use super::{CacheError, location, lock};
 const APPLICATION_ID: i64 = 0x4263_6e43;
 
 /// Of the tables, and of the format of what is in them. There was none before it in any release.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 const TABLES: &str = "
     -- Hosts, pathnames and destinations.
     CREATE TABLE name (

@@ -9,6 +9,7 @@ use super::checkins::{self, READINGS, Reading};
 use super::column::{put_varint, take_varint};
 use super::pauses::Pauses;
 use super::repetition::Repetition;
+use super::spread::Spread;
 use super::variation::Variation;
 use super::{CacheError, digest};
 
@@ -20,6 +21,8 @@ pub(super) struct BlockSummary<'d> {
     pub(super) connections: u64,
     /// The shortest and the longest interval.
     pub(super) intervals_ms: Option<(i64, i64)>,
+    /// `None` if it is not known, as of a block that the window cuts.
+    pub(super) spread: Option<Spread>,
     pub(super) digest: Undigested<'d>,
 }
 
@@ -40,41 +43,46 @@ impl<'d> BlockSummary<'d> {
             last_ms: *times_ms.last()?,
             connections: times_ms.len() as u64,
             intervals_ms: shortest_and_longest(times_ms),
+            spread: None,
             digest: Undigested::Times(times_ms),
         })
     }
 
-    /// Appends it to `out`.
-    pub(super) fn put(&self, out: &mut Vec<u8>) {
-        out.extend(self.first_ms.to_le_bytes());
-        put_varint((self.last_ms - self.first_ms) as u64, out);
-        put_varint(self.connections, out);
-        if let Some((shortest_ms, longest_ms)) = self.intervals_ms {
+    /// Appends to `out` what [`BlockSummary::take`] takes, of all connections of a block, at `times_ms`
+    /// (sorted).
+    pub(super) fn put(times_ms: &[i64], out: &mut Vec<u8>) {
+        let Some(summary) = BlockSummary::of(times_ms) else {
+            return;
+        };
+        out.extend(summary.first_ms.to_le_bytes());
+        put_varint((summary.last_ms - summary.first_ms) as u64, out);
+        put_varint(summary.connections, out);
+        if let Some((shortest_ms, longest_ms)) = summary.intervals_ms {
             put_varint(shortest_ms as u64, out);
             put_varint(longest_ms as u64, out);
+            Spread::of(times_ms, longest_ms as u64).unwrap_or(Spread::NONE).put(out);
         }
-        match self.digest {
-            Undigested::Bytes(bytes) => out.extend(bytes),
-            Undigested::Times(times_ms) => out.extend(digest::of(times_ms)),
-        }
+        out.extend(digest::of(times_ms));
     }
 
     /// The summary for which [`BlockSummary::put`] has put these bytes.
     pub(super) fn take(mut bytes: &'d [u8]) -> Result<BlockSummary<'d>, DecodeError> {
         let (first_ms, rest) = bytes.split_first_chunk().ok_or(DecodeError::Truncated)?;
         bytes = rest;
-        let mut number = || take_varint(&mut bytes);
         let milliseconds = |number| i64::try_from(number).map_err(|_| DecodeError::Overflow);
         let first_ms = milliseconds(u64::from_le_bytes(*first_ms))?;
-        let last_ms =
-            first_ms.checked_add(milliseconds(number()?)?).ok_or(DecodeError::Overflow)?;
-        let connections = number()?;
-        let intervals_ms = match connections {
-            0 | 1 => None,
-            _ => Some((milliseconds(number()?)?, milliseconds(number()?)?)),
-        };
+        let last_ms = first_ms
+            .checked_add(milliseconds(take_varint(&mut bytes)?)?)
+            .ok_or(DecodeError::Overflow)?;
+        let connections = take_varint(&mut bytes)?;
+        let (mut intervals_ms, mut spread) = (None, Some(Spread::NONE));
+        if connections > 1 {
+            let shortest_ms = milliseconds(take_varint(&mut bytes)?)?;
+            intervals_ms = Some((shortest_ms, milliseconds(take_varint(&mut bytes)?)?));
+            spread = Spread::take(&mut bytes)?;
+        }
         let digest = Undigested::Bytes(bytes);
-        Ok(BlockSummary { first_ms, last_ms, connections, intervals_ms, digest })
+        Ok(BlockSummary { first_ms, last_ms, connections, intervals_ms, spread, digest })
     }
 }
 
@@ -124,6 +132,8 @@ pub struct Outline {
     pub span_ms: (i64, i64),
     /// The shortest and the longest interval between them, milliseconds.
     pub intervals_ms: Option<(i64, i64)>,
+    /// How intervals are spread; `None` where that is not known.
+    pub spread: Option<Spread>,
 }
 
 impl Outline {
@@ -133,6 +143,7 @@ impl Outline {
             connections: times_ms.len() as u64,
             span_ms: (*times_ms.first()?, *times_ms.last()?),
             intervals_ms: shortest_and_longest(times_ms),
+            spread: None,
         })
     }
 
@@ -146,6 +157,11 @@ impl Outline {
                 (None, new) => new,
             };
         }
+        self.spread = match (gap_ms, self.spread, block.spread) {
+            (None, _, of_first) => of_first,
+            (Some(gap_ms), Some(before), Some(next)) => Some(before.and(gap_ms, next)),
+            _ => None,
+        };
         let is_first = self.connections == 0;
         self.span_ms = (if is_first { block.first_ms } else { self.span_ms.0 }, block.last_ms);
         self.connections = self.connections.saturating_add(block.connections);

@@ -78,7 +78,7 @@ impl CandidateRow<'_> {
                 "max_interval" => Value::of_measure(statistics.map(|each| each.max)),
                 "average_interval" => Value::of_measure(statistics.map(|each| each.average)),
                 "sum_interval" => Value::of_measure(statistics.map(|each| each.sum)),
-                "median_interval" => Value::of_measure(distribution.map(|each| each.median)),
+                "median_interval" => Value::of_measure(distribution.and_then(|each| each.median)),
                 "stddev_interval" => Value::of_measure(distribution.map(|each| each.stddev)),
                 "most_frequent_interval" => most_frequent.map(|found| found.interval).into(),
                 "most_frequent_interval_count" => most_frequent.map(|found| found.count).into(),

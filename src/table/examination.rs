@@ -133,7 +133,11 @@ impl<'a> Examination<'a> {
                 None => false,
             };
         }
-        Ok(wanted.to_show(open))
+        let spread = match members {
+            [member] => member.outline.spread,
+            _ => None,
+        };
+        Ok(wanted.to_show(open, spread))
     }
 
     /// The row of a group, if it is to be returned.

@@ -9,7 +9,7 @@ use crate::beacon::intervals::{IntervalDistribution, IntervalStatistics};
 use crate::beacon::readings::Readings;
 use crate::beacon::repetitive_interval::{self, Finding};
 use crate::beacon::score::{BestFold, Rhythm, THRESHOLD};
-use crate::cache::{Outline, Parts};
+use crate::cache::{Outline, Parts, Spread};
 
 /// What a query wants computed.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +18,8 @@ pub(super) struct Wanted {
     names: bool,
     /// The order by score, where that decides which rows are returned.
     pub(super) order: bool,
-    distribution: bool,
+    median: bool,
+    deviation: bool,
     repetition: bool,
     rhythm: bool,
     /// Where it goes.
@@ -39,7 +40,8 @@ impl Wanted {
         Wanted {
             names: any(&["detected_by"]),
             order: any(&["beacon_score"]),
-            distribution: any(&["median_interval", "stddev_interval"]),
+            median: any(&["median_interval"]),
+            deviation: any(&["stddev_interval"]),
             repetition: any(&[
                 "most_frequent_interval",
                 "most_frequent_interval_count",
@@ -69,12 +71,15 @@ impl Wanted {
         self.names || self.order || self.rhythm
     }
 
-    /// What has to be known of a group to show it. A score that is ruled out is 0 without its times.
-    pub(super) fn to_show(self, open: &Open) -> Detail {
+    /// What has to be known of a group to show it, if its summary tells this of the spread of its
+    /// intervals. A score that is ruled out is 0 without its times.
+    pub(super) fn to_show(self, open: &Open, spread: Option<Spread>) -> Detail {
         let is_undecided =
             (self.names || self.order) && open.may_hold_rhythm() || self.names && open.repetitive;
+        let is_spread_open = self.deviation && spread.is_none()
+            || self.median && spread.is_none_or(|spread| spread.twice_median_ms.is_none());
         let shows_times =
-            self.distribution || self.repetition || self.rhythm || self.rita || self.sparkline;
+            is_spread_open || self.repetition || self.rhythm || self.rita || self.sparkline;
         match is_undecided || shows_times || !self.parts.are_times_only() {
             true => Detail::Connections(self.parts),
             false => Detail::Summary,
@@ -185,5 +190,6 @@ impl Judgement {
 /// What only the intervals tell, if it is wanted.
 pub(super) fn distribution(group: &ResultGroup, wanted: &Wanted) -> Option<IntervalDistribution> {
     let times_ms = group.timeline.times_ms();
-    wanted.distribution.then(|| IntervalDistribution::of(times_ms, &group.outline)).flatten()
+    let is_wanted = wanted.median || wanted.deviation;
+    is_wanted.then(|| IntervalDistribution::of(times_ms, &group.outline)).flatten()
 }
