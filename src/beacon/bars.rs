@@ -1,9 +1,12 @@
 //! How many connections fall into each of some equal parts of time.
 
-/// Of `sorted` points in time, the number in each of `N` bars; `bar` says which one is a point's, and
-/// no later point's is lower.
-pub(super) fn heights<const N: usize>(sorted: &[i64], bar: impl Fn(&i64) -> usize) -> [u64; N] {
-    let mut heights = [0; N];
+/// Adds points in time, `sorted`, to the heights of the `bar` that each falls into: its number, which does
+/// not fall as time goes on. What is beyond the last bar is in it.
+pub(super) fn add<const N: usize>(
+    heights: &mut [u64; N],
+    sorted: &[i64],
+    bar: impl Fn(&i64) -> usize,
+) {
     let mut rest = sorted;
     while let Some(first) = rest.first().map(&bar) {
         let (same, later) = rest.split_at(rest.partition_point(|point| bar(point) <= first));
@@ -12,5 +15,4 @@ pub(super) fn heights<const N: usize>(sorted: &[i64], bar: impl Fn(&i64) -> usiz
         }
         rest = later;
     }
-    heights
 }

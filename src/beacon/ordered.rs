@@ -3,6 +3,39 @@
 use std::iter;
 use std::ops::Range;
 
+/// Values that come one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Values {
+    /// How often each of those below its length is there.
+    counts: Vec<usize>,
+    others: Vec<i64>,
+}
+
+impl Values {
+    /// None so far; those below `counted` are put into order by counting, the others by sorting.
+    pub(super) fn counted_below(counted: usize) -> Values {
+        Values { counts: vec![0; counted], others: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, values: impl Iterator<Item = i64>) {
+        let (counts, others) = (self.counts.as_mut_slice(), &mut self.others);
+        values.for_each(|value| match counts.get_mut(value as usize) {
+            Some(count) => *count += 1,
+            None => others.push(value),
+        });
+    }
+
+    /// Those from `least` on.
+    pub(super) fn in_order_from(mut self, least: i64) -> Ordered {
+        self.others.sort_unstable();
+        let small = (0..).zip(self.counts).filter(|(_, count)| *count > 0);
+        let others = self.others.chunk_by(|one, next| one == next);
+        let others = others.map(|same| (same[0], same.len()));
+        let values: Vec<_> = small.chain(others).filter(|(value, _)| *value >= least).collect();
+        Ordered { count: values.iter().map(|(_, count)| count).sum(), values }
+    }
+}
+
 /// Values in order, each once with how often it is there.
 pub(super) struct Ordered {
     values: Vec<(i64, usize)>,
@@ -10,26 +43,6 @@ pub(super) struct Ordered {
 }
 
 impl Ordered {
-    /// Of `values`, those below `counted` by counting, the others by sorting.
-    pub(super) fn of(values: impl Iterator<Item = i64>, counted: usize) -> Ordered {
-        let (mut counts, mut others) = (vec![0; counted], Vec::new());
-        values.for_each(|value| match counts.get_mut(value as usize) {
-            Some(count) => *count += 1,
-            None => others.push(value),
-        });
-        others.sort_unstable();
-        let small = (0..).zip(counts).filter(|(_, count)| *count > 0);
-        let others = others.chunk_by(|one, next| one == next).map(|same| (same[0], same.len()));
-        let values: Vec<_> = small.chain(others).collect();
-        Ordered { count: values.iter().map(|(_, count)| count).sum(), values }
-    }
-
-    /// All but those that are `value`.
-    pub(super) fn without(mut self, value: i64) -> Ordered {
-        self.values.retain(|(each, _)| *each != value);
-        Ordered { count: self.values.iter().map(|(_, count)| count).sum(), ..self }
-    }
-
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         self.count

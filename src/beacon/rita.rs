@@ -4,7 +4,7 @@
 //! whole seconds of at most 24 hours; ours is in `score`.
 
 use super::bars;
-use super::ordered::Ordered;
+use super::ordered::{Ordered, Values};
 use crate::cache::Window;
 
 /// At least so many different seconds, or there is no score.
@@ -21,7 +21,7 @@ const FEWEST_BARS_OF_DURATION: usize = 6;
 const HEIGHT_CLASS: f64 = 0.05;
 const FORGIVEN_BARS: usize = 1;
 /// Seconds from one connection to the next are counted up to this; few are longer.
-const COUNTED_S: usize = 1024;
+const COUNTED_S: u64 = 1024;
 /// A run of so many bars counts as the whole day.
 const FULL_RUN: f64 = 12.0;
 
@@ -53,35 +53,65 @@ pub struct Scores {
 /// set as a whole, from its first to its last connection within the 24 hours; connections outside
 /// are not looked at. `None` under four different seconds.
 pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Option<Scores> {
-    let span = Window { since_ms: span_ms.0, until_ms: span_ms.1 };
-    let inside = times_ms.get(span.range_of(times_ms)).unwrap_or_default();
-    let (first_s, last_s) = (second_of(inside.first()?), second_of(inside.last()?));
-    let intervals = intervals_s(inside, first_s.saturating_mul(1000));
-    let intervals = Ordered::of(intervals, COUNTED_S.min(inside.len())).without(0);
-    if intervals.count() < FEWEST_TIMES - 1 {
-        return None;
-    }
-    let sizes = bytes_sent.iter().map(|bytes| i64::try_from(*bytes).unwrap_or(i64::MAX));
-    let timestamp = distribution_score(&intervals, 1.0)?;
-    let datasize = distribution_score(&Ordered::of(sizes, 0), 0.0);
-    let bars = Bars::of(inside, span_ms);
-    let (duration, histogram) = (bars.duration_score(first_s, last_s), bars.histogram_score());
-    let parts = [Some(timestamp), datasize, Some(duration), Some(histogram)];
-    let count = parts.iter().flatten().count() as f64;
-    let mean = round(parts.iter().flatten().sum::<f64>() / count);
-    Some(Scores { timestamp, datasize, duration, histogram, mean })
+    let mut scoring = Scoring::over(span_ms, times_ms.len() as u64);
+    scoring.add(times_ms);
+    scoring.scores(bytes_sent)
 }
 
-/// From the second of each of sorted times to that of the next, the first second beginning at
-/// `first_ms`; 0 where it is the same, for nobody can foretell which branch that would take.
-fn intervals_s(times_ms: &[i64], first_ms: i64) -> impl Iterator<Item = i64> {
-    let mut before_s = 0;
-    times_ms.iter().map(move |time_ms| {
-        let second = time_ms.wrapping_sub(first_ms) as u64 / 1000;
-        let interval_s = second - before_s;
-        before_s = second;
-        interval_s as i64
-    })
+/// The same of connections that come one part after the other.
+#[derive(Debug)]
+pub struct Scoring {
+    intervals_s: Values,
+    bars: Bars,
+    /// The first and the last second so far.
+    seconds: Option<(i64, i64)>,
+}
+
+impl Scoring {
+    /// Without connections so far, of about so many.
+    pub fn over(span_ms: (i64, i64), connections: u64) -> Scoring {
+        let counted = COUNTED_S.min(connections) as usize;
+        let (intervals_s, bars) = (Values::counted_below(counted), Bars::over(span_ms));
+        Scoring { intervals_s, bars, seconds: None }
+    }
+
+    /// Adds connections, sorted, none of them before those that are there.
+    pub fn add(&mut self, times_ms: &[i64]) {
+        let inside = times_ms.get(self.bars.span.range_of(times_ms)).unwrap_or_default();
+        let (Some(first), Some(last)) = (inside.first(), inside.last()) else {
+            return;
+        };
+        let (first_s, before_s) = self.seconds.unwrap_or((second_of(first), second_of(first)));
+        self.seconds = Some((first_s, second_of(last)));
+        self.bars.add(inside);
+        let (first_ms, mut before) = (first_s.saturating_mul(1000), (before_s - first_s) as u64);
+        // 0 where it is the same second, for nobody can foretell which branch that would take.
+        self.intervals_s.add(inside.iter().map(|time_ms| {
+            let second = time_ms.wrapping_sub(first_ms) as u64 / 1000;
+            let interval_s = second.wrapping_sub(before);
+            before = second;
+            interval_s as i64
+        }));
+    }
+
+    /// The scores of connections that sent these bytes; `None` under four different seconds.
+    pub fn scores(self, bytes_sent: &[u64]) -> Option<Scores> {
+        let (first_s, last_s) = self.seconds?;
+        let intervals = self.intervals_s.in_order_from(1);
+        if intervals.count() < FEWEST_TIMES - 1 {
+            return None;
+        }
+        let mut sizes = Values::default();
+        sizes.add(bytes_sent.iter().map(|bytes| i64::try_from(*bytes).unwrap_or(i64::MAX)));
+        let timestamp = distribution_score(&intervals, 1.0)?;
+        let datasize = distribution_score(&sizes.in_order_from(0), 0.0);
+        let bars = self.bars;
+        let (duration, histogram) = (bars.duration_score(first_s, last_s), bars.histogram_score());
+        let parts = [Some(timestamp), datasize, Some(duration), Some(histogram)];
+        let count = parts.iter().flatten().count() as f64;
+        let mean = round(parts.iter().flatten().sum::<f64>() / count);
+        Some(Scores { timestamp, datasize, duration, histogram, mean })
+    }
 }
 
 /// Half for symmetry (Bowley's skewness), half for narrowness (the median absolute deviation);
@@ -107,18 +137,26 @@ fn distribution_score(values: &Ordered, without_median: f64) -> Option<f64> {
 }
 
 /// Connections in each of 24 equal parts of the span.
+#[derive(Debug)]
 struct Bars {
     heights: [u64; BARS],
-    span_s: (i64, i64),
+    span: Window,
 }
 
 impl Bars {
-    fn of(times_ms: &[i64], (from_ms, to_ms): (i64, i64)) -> Bars {
-        let span_s = (second_of(&from_ms), second_of(&to_ms));
-        let width = ((span_s.1 - span_s.0) as f64 / BARS as f64).max(f64::MIN_POSITIVE);
-        let bar = |time_ms: &i64| ((second_of(time_ms) - span_s.0) as f64 / width) as usize;
-        let heights = bars::heights(times_ms, bar);
-        Bars { heights, span_s }
+    fn over((since_ms, until_ms): (i64, i64)) -> Bars {
+        Bars { heights: [0; BARS], span: Window { since_ms, until_ms } }
+    }
+
+    fn add(&mut self, times_ms: &[i64]) {
+        let (from_s, to_s) = self.span_s();
+        let width = ((to_s - from_s) as f64 / BARS as f64).max(f64::MIN_POSITIVE);
+        let bar = |time_ms: &i64| ((second_of(time_ms) - from_s) as f64 / width) as usize;
+        bars::add(&mut self.heights, times_ms, bar);
+    }
+
+    fn span_s(&self) -> (i64, i64) {
+        (second_of(&self.span.since_ms), second_of(&self.span.until_ms))
     }
 
     fn filled(&self) -> usize {
@@ -158,7 +196,8 @@ impl Bars {
         if self.filled() < FEWEST_BARS_OF_DURATION {
             return 0.0;
         }
-        let span_s = (self.span_s.1 - self.span_s.0).clamp(1, SPAN_MS / 1000);
+        let (from_s, to_s) = self.span_s();
+        let span_s = (to_s - from_s).clamp(1, SPAN_MS / 1000);
         let coverage = (last_s - first_s) as f64 / span_s as f64;
         let run = self.longest_run() as f64 / FULL_RUN;
         round(coverage.max(run).min(1.0))
@@ -193,7 +232,9 @@ mod tests {
         // However many are counted, and not sorted.
         let of = |values: &[i64], without_median| {
             let [sorted, counted] = [0, 100].map(|counted| {
-                distribution_score(&Ordered::of(values.iter().copied(), counted), without_median)
+                let mut all = Values::counted_below(counted);
+                all.add(values.iter().copied());
+                distribution_score(&all.in_order_from(0), without_median)
             });
             assert_eq!(sorted, counted);
             sorted

@@ -3,11 +3,10 @@
 //! It is derived, with its limits, in docs/detection.md; the parts are in `folding`.
 
 use super::folding::{Fold, Intervals};
-use super::intervals::quantile;
 use super::periodicity::Periodicity;
 use super::readings::{Readings, resembles_rhythm};
 use crate::cache::checkins::{self, MERGE_GAP_MS, READINGS, Reading};
-use crate::cache::{Pauses, Variation};
+use crate::cache::{Pauses, Spread, Variation, shortest_and_longest};
 
 /// Above this a rhythm is no chance: the detector `periodic`.
 pub const THRESHOLD: f64 = 0.33;
@@ -88,21 +87,14 @@ impl BestFold {
 impl Rhythm {
     /// Of connections at `times_ms`, which must be sorted, with this best fold.
     pub fn of(times_ms: &[i64], best: Option<BestFold>) -> Rhythm {
-        let reading = best.map_or(READINGS[0], |best| best.reading);
+        let Some(BestFold { fold, reading }) = best else {
+            return Rhythm::of_none(&checkins::merge(times_ms, READINGS[0].merge_gap_ms));
+        };
         let merged = checkins::merge(times_ms, reading.merge_gap_ms);
         let intervals: Vec<i64> = between(&merged, reading).collect();
-        let guess_ms = match best {
-            Some(best) => Some(best.fold.period_ms),
-            None => {
-                let mut lengths: Vec<_> = intervals.iter().map(|length| *length as f64).collect();
-                quantile(&mut lengths, 0.5)
-            }
-        };
-        let periodicity = guess_ms.and_then(|guess_ms| Periodicity::around(&intervals, guess_ms));
-        let score = match (best, &periodicity) {
-            (Some(best), Some(periodicity)) => best.fold.score() * presence(&merged, periodicity),
-            _ => 0.0,
-        };
+        let periodicity = Periodicity::around(&intervals, fold.period_ms);
+        let presence = |periodicity| presence(&merged, periodicity);
+        let score = fold.score() * periodicity.as_ref().map_or(0.0, presence);
         // Several agents may connect at once; that is still one check-in, or the next.
         let checkins = match reading.agents {
             1 => merged.len(),
@@ -110,6 +102,26 @@ impl Rhythm {
         };
         Rhythm { score, checkins, merge_gap_ms: reading.merge_gap_ms, periodicity }
     }
+
+    /// Of these check-ins by the first of [`READINGS`], in which there is none.
+    pub fn of_none(checkins: &[i64]) -> Rhythm {
+        let reading = READINGS[0];
+        let intervals: Vec<i64> = between(checkins, reading).collect();
+        let around = |median_ms| Periodicity::around(&intervals, median_ms);
+        Rhythm {
+            score: 0.0,
+            checkins: checkins.len(),
+            merge_gap_ms: reading.merge_gap_ms,
+            periodicity: median_ms(checkins).and_then(around),
+        }
+    }
+}
+
+/// The median interval between check-ins.
+fn median_ms(checkins: &[i64]) -> Option<f64> {
+    let (_, longest_ms) = shortest_and_longest(checkins)?;
+    let spread = Spread::of(checkins, longest_ms.unsigned_abs())?;
+    spread.twice_median_ms.map(|twice_ms| twice_ms as f64 / 2.0)
 }
 
 /// The rhythm of connections at `times_ms`, which must be sorted.

@@ -22,17 +22,20 @@ impl Timeline {
         self.times_ms
     }
 
-    /// Adds connections, sorted among themselves: unix milliseconds, and for each its bytes, or none
-    /// if they are not known. Of those within `sizes_within` the bytes sent are kept
-    /// one by one.
-    pub fn extend(
+    /// Adds connections at `times_ms`, sorted among themselves.
+    pub fn extend(&mut self, times_ms: &[i64]) {
+        self.times_ms.extend_from_slice(times_ms);
+    }
+
+    /// Adds the bytes of connections at `times_ms` (sorted), for each its own, or none if they are not
+    /// known. Of those within `sizes_within` the bytes sent are kept one by one.
+    pub fn add_bytes(
         &mut self,
         times_ms: &[i64],
         bytes_sent: &[Option<u64>],
         bytes_received: &[Option<u64>],
         sizes_within: Window,
     ) {
-        self.times_ms.extend_from_slice(times_ms);
         let sizes = bytes_sent.get(sizes_within.range_of(times_ms)).unwrap_or_default();
         self.sizes.extend(sizes.iter().flatten());
         add(&mut self.bytes_sent, bytes_sent);

@@ -51,8 +51,8 @@ pub use reader::{Cost, Instance, Reader, Totals};
 pub use repetition::Repetition;
 pub use retention::Retention;
 pub use sources::{Cursor, PassOutcome, Source};
-pub use spread::Spread;
-pub use summary::{Outline, Rhythms, Summary};
+pub use spread::{Counting, Spread};
+pub use summary::{Outline, Rhythms, Summary, shortest_and_longest};
 pub use variation::Variation;
 pub use walk::ALL_GROUPS;
 pub use writer::{PassCounts, Writer};
@@ -67,6 +67,11 @@ pub struct Window {
 }
 
 impl Window {
+    /// Its first and its last millisecond.
+    pub fn span_ms(self) -> (i64, i64) {
+        (self.since_ms, self.until_ms)
+    }
+
     /// Where the points in time that it holds lie among `sorted_ms`.
     pub fn range_of(self, sorted_ms: &[i64]) -> Range<usize> {
         let from = sorted_ms.partition_point(|time_ms| *time_ms < self.since_ms);

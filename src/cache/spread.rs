@@ -5,6 +5,7 @@
 
 use super::block::DecodeError;
 use super::column::{put_varint, take_varint};
+use super::summary::Outline;
 
 /// Stands for a sum of squares that does not fit its place in a summary.
 const UNKNOWN: u64 = u64::MAX;
@@ -27,16 +28,14 @@ impl Spread {
     /// `longest_ms`. `None` under two connections.
     pub fn of(times_ms: &[i64], longest_ms: u64) -> Option<Spread> {
         let count = times_ms.len().checked_sub(1).filter(|count| *count > 0)?;
-        let mut steps = Steps::up_to(longest_ms, count);
-        let square = |ms: u64| u128::from(ms).wrapping_mul(ms.into());
-        let mut squares = 0_u128;
-        if steps.are_single() {
+        if let Some(mut steps) = Steps::single(longest_ms, count) {
             steps.count(lengths(times_ms));
-            squares = steps.counted().map(|(ms, count)| square(ms) * u128::from(count)).sum();
-        } else {
-            let add = |ms: &u64| squares = squares.wrapping_add(square(*ms));
-            steps.count(lengths(times_ms).inspect(add));
+            return Some(steps.spread(count));
         }
+        let mut steps = Steps::up_to(longest_ms, count);
+        let mut squares = 0_u128;
+        let add = |ms: &u64| squares = squares.wrapping_add(square(*ms));
+        steps.count(lengths(times_ms).inspect(add));
         let twice_median_ms = Some(steps.twice_median(count, lengths(times_ms)));
         Some(Spread { twice_median_ms, squares })
     }
@@ -67,6 +66,46 @@ impl Spread {
     }
 }
 
+/// The spread of intervals so many and so short that it follows from how often each length is there;
+/// they come one part after the other.
+#[derive(Debug)]
+pub struct Counting {
+    steps: Steps,
+    last_ms: Option<i64>,
+    intervals: usize,
+}
+
+impl Counting {
+    /// None so far, of those between connections with this outline; `None` where they are too few or
+    /// too long.
+    pub fn of(outline: &Outline) -> Option<Counting> {
+        let (_, longest_ms) = outline.intervals_ms?;
+        let connections = usize::try_from(outline.connections).unwrap_or(usize::MAX);
+        let steps = Steps::single(longest_ms.unsigned_abs(), connections)?;
+        Some(Counting { steps, last_ms: None, intervals: 0 })
+    }
+
+    /// Adds connections, sorted, none of them before those that are there.
+    pub fn add(&mut self, times_ms: &[i64]) {
+        let (Some(first), Some(last)) = (times_ms.first(), times_ms.last()) else {
+            return;
+        };
+        let gap = self.last_ms.map(|last| first.wrapping_sub(last) as u64);
+        self.intervals += times_ms.len() - usize::from(gap.is_none());
+        self.steps.count(gap.into_iter().chain(lengths(times_ms)));
+        self.last_ms = Some(*last);
+    }
+
+    /// The spread; `None` without intervals.
+    pub fn spread(&self) -> Option<Spread> {
+        (self.intervals > 0).then(|| self.steps.spread(self.intervals))
+    }
+}
+
+fn square(ms: u64) -> u128 {
+    u128::from(ms).wrapping_mul(ms.into())
+}
+
 /// The intervals between sorted times.
 fn lengths(times_ms: &[i64]) -> impl Iterator<Item = u64> {
     let later = times_ms.get(1..).unwrap_or_default();
@@ -75,6 +114,7 @@ fn lengths(times_ms: &[i64]) -> impl Iterator<Item = u64> {
 
 /// How many lengths fall into each of equal steps up to the longest: that the median lies in one of
 /// them spares putting the others into order.
+#[derive(Debug)]
 struct Steps {
     counts: Vec<u32>,
     /// A step is two to this power wide.
@@ -87,15 +127,20 @@ impl Steps {
 
     /// A step for each few of `count` lengths, which are yet to be counted.
     fn up_to(longest: u64, count: usize) -> Steps {
-        let steps = (count / 4).clamp(1, Steps::MOST).next_power_of_two();
-        let longest_bits = u64::BITS - longest.leading_zeros();
-        let width_bits = longest_bits.saturating_sub(steps.ilog2());
+        let (steps, width_bits) = Steps::number_and_width(longest, count);
         Steps { counts: vec![0; steps], width_bits }
     }
 
-    /// Whether each is of one length.
-    fn are_single(&self) -> bool {
-        self.width_bits == 0
+    /// The same, if each is of one length.
+    fn single(longest: u64, count: usize) -> Option<Steps> {
+        let (_, width_bits) = Steps::number_and_width(longest, count);
+        (width_bits == 0).then(|| Steps::up_to(longest, count))
+    }
+
+    fn number_and_width(longest: u64, count: usize) -> (usize, u32) {
+        let steps = (count / 4).clamp(1, Steps::MOST).next_power_of_two();
+        let longest_bits = u64::BITS - longest.leading_zeros();
+        (steps, longest_bits.saturating_sub(steps.ilog2()))
     }
 
     /// Counts lengths.
@@ -107,9 +152,12 @@ impl Steps {
         lengths.for_each(|length| counts[(length >> width_bits) as usize & last] += 1);
     }
 
-    /// Where each step begins, and how many lengths are in it.
-    fn counted(&self) -> impl Iterator<Item = (u64, u32)> {
-        (0..).map(|step: u64| step << self.width_bits).zip(self.counts.iter().copied())
+    /// Of `count` lengths that were counted, of which each step has one.
+    fn spread(&self, count: usize) -> Spread {
+        let counted = (0..).zip(&self.counts);
+        let squares = counted.map(|(ms, count)| square(ms) * u128::from(*count)).sum();
+        let ((lower, _), (upper, _)) = self.middle(count);
+        Spread { twice_median_ms: Some(lower + upper), squares }
     }
 
     /// The step in which the length of this rank lies, and how many lengths lie below it.
@@ -128,13 +176,14 @@ impl Steps {
         self.counts.get(step as usize).map_or(0, |count| *count as usize)
     }
 
+    /// The steps of the middle lengths of `count`, and how many lengths lie below each.
+    fn middle(&self, count: usize) -> ((u64, usize), (u64, usize)) {
+        (self.of_rank(count.saturating_sub(1) / 2), self.of_rank(count / 2))
+    }
+
     /// Of the `count` lengths that were counted.
     fn twice_median(&self, count: usize, lengths: impl Iterator<Item = u64>) -> u64 {
-        let ((first, below), (last, _)) =
-            (self.of_rank(count.saturating_sub(1) / 2), self.of_rank(count / 2));
-        if self.are_single() {
-            return first + last;
-        }
+        let ((first, below), (last, _)) = self.middle(count);
         let (from, more) = (first << self.width_bits, (last - first + 1) << self.width_bits);
         let (of_first, of_last) = (self.counts_of(first), self.counts_of(last));
         let mut near: Vec<u64> = Vec::with_capacity(of_first + of_last);

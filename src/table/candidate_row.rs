@@ -47,7 +47,7 @@ pub(super) struct CandidateRow<'a> {
 impl CandidateRow<'_> {
     /// With the values of the columns that are `used`.
     pub(super) fn of(&self, used: &Used) -> Row {
-        let CandidateRow { parameters, wanted, group, judgement, place, .. } = *self;
+        let CandidateRow { wanted, group, judgement, place, .. } = *self;
         let statistics = IntervalStatistics::of(&group.outline);
         let distribution = judgement::distribution(group, wanted);
         let most_frequent = judgement.repetitive.most_frequent;
@@ -99,10 +99,7 @@ impl CandidateRow<'_> {
                 "beacon_score" => Value::measure(judgement.score()),
                 "detected_by" => judgement.detected_by.join(",").into(),
                 "suppressed_by" => self.suppressed_by.into(),
-                "sparkline" => {
-                    let span_ms = (parameters.window.since_ms, parameters.window.until_ms);
-                    sparkline(group.timeline.times_ms(), span_ms).into()
-                }
+                "sparkline" => self.sparkline().into(),
                 "host" => (&*place.host).into(),
                 _ => Value::Null,
             }
@@ -114,8 +111,17 @@ impl CandidateRow<'_> {
         if !self.wanted.rita {
             return None;
         }
+        if let Some(tallied) = &self.group.tallied {
+            return tallied.rita;
+        }
         let timeline = &self.group.timeline;
-        let span_ms = (self.last_day.since_ms, self.last_day.until_ms);
-        rita::scores(timeline.times_ms(), timeline.sizes(), span_ms)
+        rita::scores(timeline.times_ms(), timeline.sizes(), self.last_day.span_ms())
+    }
+
+    fn sparkline(&self) -> String {
+        match &self.group.tallied {
+            Some(tallied) => tallied.sparkline.clone(),
+            None => sparkline(self.group.timeline.times_ms(), self.parameters.window.span_ms()),
+        }
     }
 }

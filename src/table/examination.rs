@@ -133,11 +133,19 @@ impl<'a> Examination<'a> {
                 None => false,
             };
         }
-        let spread = match members {
-            [member] => member.outline.spread,
-            _ => None,
+        let Parameters { group_by, .. } = self.question.parameters;
+        let member = match members {
+            [member] if *group_by != GroupBy::ProcessInstance => member,
+            _ => return Ok(wanted.to_show(open, None)),
         };
-        Ok(wanted.to_show(open, spread))
+        Ok(match wanted.to_show(open, member.outline.spread) {
+            Detail::Connections(parts) => {
+                let last_day = self.selection.last_day;
+                let tally = wanted.tally(member, self.question.parameters, last_day);
+                tally.map_or(Detail::Connections(parts), |tally| Detail::Tally(tally.into(), parts))
+            }
+            detail => detail,
+        })
     }
 
     /// The row of a group, if it is to be returned.

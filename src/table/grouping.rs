@@ -10,6 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::TableError;
 use super::parameters::GroupBy;
 use super::selection::{Member, Selection};
+use super::tally::{Tallied, Tally};
 use crate::beacon::Timeline;
 use crate::cache::{Group, Outline, Parts, Run, Window};
 use crate::journal::Protocol;
@@ -18,19 +19,22 @@ use crate::journal::Protocol;
 const MOST_RESERVED: u64 = 1 << 20;
 
 /// What is to be known of a result group's connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Detail {
     /// What summaries tell, which takes no decoding where a result group is one of the cache's.
     Summary,
     /// Their times and these parts.
     Connections(Parts),
+    /// What a tally makes of the times of a group of the cache, and these parts.
+    Tally(Box<Tally>, Parts),
 }
 
 /// The connections that one row describes.
 pub(super) struct ResultGroup {
     pub(super) outline: Outline,
-    /// All of them, sorted; none if only the summary was asked for.
+    /// All of them, sorted; without times if only a summary or a tally was asked for.
     pub(super) timeline: Timeline,
+    pub(super) tallied: Option<Tallied>,
     /// The times of those to public addresses and ports other than 0, where these are some but
     /// not all (which only several destinations allow).
     pub(super) public_times_ms: Option<Vec<i64>>,
@@ -84,12 +88,16 @@ pub(super) fn gather(
     detail: Detail,
 ) -> Result<Vec<ResultGroup>, TableError> {
     let keeps_apart = group_by == GroupBy::ProcessInstance;
-    if let (Detail::Summary, [member], false) = (detail, members, keeps_apart) {
-        return Ok(vec![ResultGroup::of_summary(member)]);
-    }
-    let mut parts = match detail {
-        Detail::Summary => Parts::default(),
-        Detail::Connections(parts) => parts,
+    let mut parts = match (detail, members) {
+        (Detail::Summary, [member]) if !keeps_apart => {
+            return Ok(vec![ResultGroup::of_summary(member)]);
+        }
+        (Detail::Tally(tally, parts), [member]) if !keeps_apart => {
+            let tallied = gather_tally(selection, member, parts, tally)?;
+            return Ok(tallied.into_iter().collect());
+        }
+        (Detail::Summary, _) => Parts::default(),
+        (Detail::Connections(parts) | Detail::Tally(_, parts), _) => parts,
     };
     parts.instances |= keeps_apart;
     match parts.are_times_only() {
@@ -132,6 +140,19 @@ fn gather_times(
     Ok(gathering.finish())
 }
 
+/// The result group of a group of the cache whose times go into a tally.
+fn gather_tally(
+    selection: &mut Selection<'_>,
+    member: &Member,
+    parts: Parts,
+    tally: Box<Tally>,
+) -> Result<Option<ResultGroup>, TableError> {
+    let mut gathering = Gathering { tally: Some(tally), ..Gathering::default() };
+    let last_day = selection.last_day;
+    selection.runs(member, parts, |run| gathering.add(&run, member, last_day))?;
+    Ok(gathering.finish_as(member.outline))
+}
+
 fn gather_connections(
     selection: &mut Selection<'_>,
     members: &[Member],
@@ -170,6 +191,7 @@ impl ResultGroup {
         ResultGroup {
             outline: member.outline,
             timeline: Timeline::default(),
+            tallied: None,
             public_times_ms: None,
             has_public: member.is_public(),
             latest: Latest { time_ms: member.outline.span_ms.1, group, instance: 0, domain: 0 },
@@ -185,6 +207,8 @@ impl ResultGroup {
 #[derive(Default)]
 struct Gathering {
     timeline: Timeline,
+    /// In place of the times.
+    tally: Option<Box<Tally>>,
     /// As in [`ResultGroup`]; filled from the first connection on that is to another address.
     public_times_ms: Vec<i64>,
     has_public: bool,
@@ -202,7 +226,11 @@ impl Gathering {
         let Run { instance, domain, times_ms, bytes_sent, bytes_received } = *run;
         let group = member.group;
         self.note_publicity(times_ms, member.is_public());
-        self.timeline.extend(times_ms, bytes_sent, bytes_received, last_day);
+        match &mut self.tally {
+            Some(tally) => tally.add(times_ms),
+            None => self.timeline.extend(times_ms),
+        }
+        self.timeline.add_bytes(times_ms, bytes_sent, bytes_received, last_day);
         let is_latest = |time_ms| self.latest.is_none_or(|latest| latest.time_ms <= time_ms);
         if let Some(time_ms) = times_ms.last().copied().filter(|time_ms| is_latest(*time_ms)) {
             self.latest = Some(Latest { time_ms, group, instance, domain });
@@ -241,9 +269,12 @@ impl Gathering {
             (Some(protocol), None) => *protocol,
             _ => Protocol::Unknown,
         };
+        let tallied = self.tally.map(|tally| tally.finish(self.timeline.sizes()));
+        let spread = tallied.as_ref().and_then(|tallied| tallied.spread).or(outline.spread);
         Some(ResultGroup {
-            outline,
+            outline: Outline { spread, ..outline },
             timeline: self.timeline,
+            tallied,
             public_times_ms: is_mixed.then_some(self.public_times_ms),
             has_public: self.has_public,
             latest: self.latest?,

@@ -3,13 +3,17 @@
 use super::QueryContext;
 use super::grouping::{Detail, ResultGroup};
 use super::parameters::Parameters;
-use super::selection::Open;
+use super::selection::{Member, Open};
+use super::tally::Tally;
 use crate::beacon::fixed_interval;
 use crate::beacon::intervals::{IntervalDistribution, IntervalStatistics};
 use crate::beacon::readings::Readings;
 use crate::beacon::repetitive_interval::{self, Finding};
+use crate::beacon::rita::Scoring;
 use crate::beacon::score::{BestFold, Rhythm, THRESHOLD};
-use crate::cache::{Outline, Parts, Spread};
+use crate::beacon::sparkline::Activity;
+use crate::cache::checkins::{MERGE_GAP_MS, Merging};
+use crate::cache::{Counting, Outline, Parts, Spread, Window};
 
 /// What a query wants computed.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +91,33 @@ impl Wanted {
     }
 }
 
+impl Wanted {
+    /// A tally of the times of a group of the cache, if that is enough to show it: where no rhythm
+    /// and no repetition can be in them.
+    pub(super) fn tally(
+        &self,
+        member: &Member,
+        parameters: &Parameters,
+        last_day: Window,
+    ) -> Option<Tally> {
+        let outline = &member.outline;
+        let may_repeat = repetitive_interval::counts_any(outline, &parameters.repetitive_interval);
+        if self.shows_rhythm() && member.open.may_hold_rhythm()
+            || (self.names || self.repetition) && may_repeat
+        {
+            return None;
+        }
+        let intervals = Counting::of(outline)?;
+        let scoring = || Scoring::over(last_day.span_ms(), outline.connections);
+        Some(Tally {
+            intervals: (self.median || self.deviation).then_some(intervals),
+            checkins: self.shows_rhythm().then(|| Merging::over(MERGE_GAP_MS)),
+            scoring: self.rita.then(scoring),
+            activity: self.sparkline.then(|| Activity::over(parameters.window.span_ms())),
+        })
+    }
+}
+
 /// What has been found out about a group, so that what names it is not computed again for its row.
 #[derive(Default)]
 pub(super) struct Findings {
@@ -127,6 +158,9 @@ impl Findings {
     }
 
     fn rhythm(&mut self, group: &ResultGroup, open: &Open) -> Rhythm {
+        if let Some(rhythm) = group.tallied.as_ref().and_then(|tallied| tallied.rhythm) {
+            return rhythm;
+        }
         let times_ms = group.timeline.times_ms();
         *self.rhythm.get_or_insert_with(|| Rhythm::of(times_ms, best_fold(times_ms, open)))
     }

@@ -23,6 +23,7 @@ mod row;
 mod scan;
 mod selection;
 mod tables;
+mod tally;
 mod value;
 
 pub use cache_use::CacheUse;
