@@ -517,6 +517,45 @@ fn journal_of(timelines: &[Vec<i64>]) -> String {
     journal
 }
 
+/// The times of a group that never rests are tallied block by block, but where instances are kept apart:
+/// the rows are the same.
+#[test]
+fn a_group_that_never_rests_has_the_row_of_its_only_instance() {
+    let mut random = ChaCha8Rng::seed_from_u64(11);
+    let mut journal =
+        String::from("time,pathname,pid,destination,destinationport,bytes_sent,bytes_received\n");
+    let mut time_ms = START_S * 1000;
+    for _ in 0..9000 {
+        // Now and then more than a second apart, which parts check-ins.
+        time_ms += random.random_range(0..1024);
+        let (sent, received) = (random.random_range(0..900), random.random_range(0..9000));
+        let time = time_ms as f64 / 1000.0;
+        journal += &format!("{time},/bin/busy,7,198.51.100.1,443,{sent},{received}\n");
+    }
+    let cache = TestCache::new();
+    cache.import(journal);
+    for (since_s, until_s) in [(0, 86_400), (300, 4000)] {
+        for columns in [
+            "*",
+            "median_interval, stddev_interval",
+            "checkins, period, jitter, missed_checkins",
+            "rita_score, sparkline",
+        ] {
+            let row = |group_by: &str| {
+                let sql = format!(
+                    "SELECT {columns} FROM beacon_candidates
+                     WHERE group_by = '{group_by}' AND since = {} AND until = {}",
+                    START_S + since_s,
+                    START_S + until_s,
+                );
+                cache.query(NOW_MS, &sql).unwrap()
+            };
+            assert_eq!(row("process").len(), 1);
+            assert_eq!(row("process"), row("process_instance"), "{columns} {since_s}");
+        }
+    }
+}
+
 /// A large cache is examined by two threads, whose rows come together as one alone would have them.
 #[test]
 fn a_large_cache_gives_the_same_rows_as_a_small_one() {

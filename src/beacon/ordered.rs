@@ -25,13 +25,12 @@ impl Values {
         });
     }
 
-    /// Those from `least` on.
-    pub(super) fn in_order_from(mut self, least: i64) -> Ordered {
+    pub(super) fn in_order(mut self) -> Ordered {
         self.others.sort_unstable();
         let small = (0..).zip(self.counts).filter(|(_, count)| *count > 0);
         let others = self.others.chunk_by(|one, next| one == next);
         let others = others.map(|same| (same[0], same.len()));
-        let values: Vec<_> = small.chain(others).filter(|(value, _)| *value >= least).collect();
+        let values: Vec<_> = small.chain(others).collect();
         Ordered { count: values.iter().map(|(_, count)| count).sum(), values }
     }
 }

@@ -22,6 +22,8 @@ const HEIGHT_CLASS: f64 = 0.05;
 const FORGIVEN_BARS: usize = 1;
 /// Seconds from one connection to the next are counted up to this; few are longer.
 const COUNTED_S: u64 = 1024;
+/// So many connections are gone through at once.
+const BATCH: usize = 256;
 /// A run of so many bars counts as the whole day.
 const FULL_RUN: f64 = 12.0;
 
@@ -85,26 +87,35 @@ impl Scoring {
         self.seconds = Some((first_s, second_of(last)));
         self.bars.add(inside);
         let (first_ms, mut before) = (first_s.saturating_mul(1000), (before_s - first_s) as u64);
-        // 0 where it is the same second, for nobody can foretell which branch that would take.
-        self.intervals_s.add(inside.iter().map(|time_ms| {
-            let second = time_ms.wrapping_sub(first_ms) as u64 / 1000;
-            let interval_s = second.wrapping_sub(before);
-            before = second;
-            interval_s as i64
-        }));
+        for batch in inside.chunks(BATCH) {
+            let (mut seconds, mut count, mut passed) = ([0; BATCH], 0, before);
+            for time_ms in batch {
+                // The same second once more is overwritten: whether it is, is hard to foretell, and a
+                // branch would cost more.
+                let second = time_ms.wrapping_sub(first_ms) as u64 / 1000;
+                seconds[count % BATCH] = second;
+                count += usize::from(second != before);
+                before = second;
+            }
+            self.intervals_s.add(seconds.iter().take(count).map(|second| {
+                let interval_s = second.wrapping_sub(passed);
+                passed = *second;
+                interval_s as i64
+            }));
+        }
     }
 
     /// The scores of connections that sent these bytes; `None` under four different seconds.
     pub fn scores(self, bytes_sent: &[u64]) -> Option<Scores> {
         let (first_s, last_s) = self.seconds?;
-        let intervals = self.intervals_s.in_order_from(1);
+        let intervals = self.intervals_s.in_order();
         if intervals.count() < FEWEST_TIMES - 1 {
             return None;
         }
         let mut sizes = Values::default();
         sizes.add(bytes_sent.iter().map(|bytes| i64::try_from(*bytes).unwrap_or(i64::MAX)));
         let timestamp = distribution_score(&intervals, 1.0)?;
-        let datasize = distribution_score(&sizes.in_order_from(0), 0.0);
+        let datasize = distribution_score(&sizes.in_order(), 0.0);
         let bars = self.bars;
         let (duration, histogram) = (bars.duration_score(first_s, last_s), bars.histogram_score());
         let parts = [Some(timestamp), datasize, Some(duration), Some(histogram)];
@@ -234,7 +245,7 @@ mod tests {
             let [sorted, counted] = [0, 100].map(|counted| {
                 let mut all = Values::counted_below(counted);
                 all.add(values.iter().copied());
-                distribution_score(&all.in_order_from(0), without_median)
+                distribution_score(&all.in_order(), without_median)
             });
             assert_eq!(sorted, counted);
             sorted
