@@ -212,11 +212,13 @@ fn unzigzag(code: u64) -> i64 {
     (code >> 1) as i64 ^ -((code & 1) as i64)
 }
 
-fn optional_to_code(bytes: Option<u64>) -> u64 {
+/// A byte count that may be unknown as one number.
+pub(super) fn optional_to_code(bytes: Option<u64>) -> u64 {
     bytes.map_or(0, |bytes| bytes.saturating_add(1))
 }
 
-fn code_to_optional(code: u64) -> Option<u64> {
+/// What [`optional_to_code`] made a number of.
+pub(super) fn code_to_optional(code: u64) -> Option<u64> {
     code.checked_sub(1)
 }
 

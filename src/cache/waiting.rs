@@ -2,17 +2,54 @@
 
 use rustc_hash::FxHashMap;
 
+use super::block::{Connection, code_to_optional, optional_to_code};
 use super::group_row::GroupKey;
 use super::merge::Incoming;
 use crate::journal::Scope;
+
+/// A connection with the number of its group, in little more than half the space of [`Incoming`].
+struct Waits {
+    time_ms: i64,
+    instance: u32,
+    domain: u32,
+    bytes_sent: u64,
+    bytes_received: u64,
+    /// 0 if it has none; a claim does not tell the lowest ids apart.
+    record_id: u32,
+    group: u32,
+}
+
+impl Waits {
+    fn of(incoming: &Incoming, group: u32) -> Waits {
+        let Connection { time_ms, instance, domain, bytes_sent, bytes_received } =
+            incoming.connection;
+        Waits {
+            time_ms,
+            instance,
+            domain,
+            bytes_sent: optional_to_code(bytes_sent),
+            bytes_received: optional_to_code(bytes_received),
+            record_id: incoming.record_id.map_or(0, |id| id.max(1)),
+            group,
+        }
+    }
+
+    fn incoming(&self) -> Incoming {
+        let Waits { time_ms, instance, domain, .. } = *self;
+        let bytes_sent = code_to_optional(self.bytes_sent);
+        let bytes_received = code_to_optional(self.bytes_received);
+        Incoming {
+            connection: Connection { time_ms, instance, domain, bytes_sent, bytes_received },
+            record_id: (self.record_id != 0).then_some(self.record_id),
+        }
+    }
+}
 
 /// Connections in the order of their journal, and for each its group, so that they can be counted
 /// into groups: which costs less than to sort them, and less memory than a list for each group.
 #[derive(Default)]
 pub(super) struct Waiting {
-    connections: Vec<Incoming>,
-    /// For each connection the number of its group.
-    groups: Vec<u32>,
+    connections: Vec<Waits>,
     /// The number of each group, in the order in which the journal first names them.
     numbers: FxHashMap<GroupKey, u32>,
     /// Where each group's destination lies, and how many of the connections are the group's.
@@ -26,8 +63,8 @@ impl Waiting {
     }
 
     /// Adds a connection to the group `key`, which is one to `destination`.
-    pub(super) fn push(&mut self, key: GroupKey, destination: &str, incoming: Incoming) {
-        let Waiting { connections, groups, numbers, counts } = self;
+    pub(super) fn push(&mut self, key: GroupKey, destination: &str, incoming: &Incoming) {
+        let Waiting { connections, numbers, counts } = self;
         let number = *numbers.entry(key).or_insert_with(|| {
             counts.push((Scope::of(destination), 0));
             (counts.len() - 1) as u32
@@ -35,14 +72,12 @@ impl Waiting {
         if let Some((_, count)) = counts.get_mut(number as usize) {
             *count += 1;
         }
-        connections.push(incoming);
-        groups.push(number);
+        connections.push(Waits::of(incoming, number));
     }
 
     /// Forgets all of them.
     pub(super) fn clear(&mut self) {
         self.connections.clear();
-        self.groups.clear();
         self.numbers.clear();
         self.counts.clear();
     }
@@ -62,7 +97,8 @@ impl Waiting {
             let (places, others) = rest.split_at((*count as usize).min(rest.len()));
             rest = others;
             of_group.clear();
-            of_group.extend(places.iter().map(|place| self.connections[*place as usize]));
+            of_group
+                .extend(places.iter().map(|place| self.connections[*place as usize].incoming()));
             of_group.sort_by_key(|incoming| incoming.connection.time_ms);
             merge(key, *scope, &of_group)?;
         }
@@ -79,8 +115,8 @@ impl Waiting {
             from += count;
         }
         let mut places = vec![0; self.connections.len()];
-        for (place, group) in (0..).zip(&self.groups) {
-            let next = &mut next_of_group[*group as usize];
+        for (place, waits) in (0..).zip(&self.connections) {
+            let next = &mut next_of_group[waits.group as usize];
             places[*next as usize] = place;
             *next += 1;
         }
@@ -92,7 +128,6 @@ impl Waiting {
 mod tests {
     use std::convert::Infallible;
 
-    use super::super::block::Connection;
     use super::*;
     use crate::journal::Protocol;
 
@@ -109,7 +144,7 @@ mod tests {
         };
         let mut waiting = Waiting::default();
         for (port, time_ms, instance) in [(80, 30, 1), (22, 50, 2), (80, 10, 4), (80, 10, 3)] {
-            waiting.push(key(port), "10.0.0.1", incoming(time_ms, instance));
+            waiting.push(key(port), "10.0.0.1", &incoming(time_ms, instance));
         }
         let mut taken = Vec::new();
         let Ok(()) = waiting.take(|key, scope, of_group| {

@@ -20,8 +20,8 @@ use super::waiting::Waiting;
 use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent};
 
-/// So many connections wait for one transaction unless told otherwise: some 32 MB of memory.
-const BATCH: usize = 1 << 19;
+/// So many connections wait for one transaction unless told otherwise: some 44 MB of memory.
+const BATCH: usize = 1 << 20;
 
 /// What a pass did to the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -171,7 +171,7 @@ impl Writer {
         };
         self.counts.last_event_ms = self.counts.last_event_ms.max(Some(event.time_ms));
         let incoming = Incoming { connection, record_id: event.record_id };
-        self.waiting.push(key, event.destination, incoming);
+        self.waiting.push(key, event.destination, &incoming);
         if self.waiting.len() >= self.batch {
             self.merge_waiting(true)?;
             self.commit()?;
