@@ -82,7 +82,6 @@ fn main() -> Result<()> {
     table.ratio("LAG() over an index in SQLite, 1 M", lag, "the same of every group", four);
 
     let sizes: &[u64] = if arguments.small { &[1_000_000] } else { &[1_000_000, 10_000_000] };
-    let mut medians = Vec::new();
     for size in sizes {
         let cache = journals.cache(*size)?;
         let label = format!("window query in DuckDB, {} M", size / 1_000_000);
@@ -91,23 +90,23 @@ fn main() -> Result<()> {
         table.ratio(&label, theirs, "default question", default);
         let six = ours.time(&cache, SIX_STATISTICS)?;
         table.ratio(&label, theirs, "the same of every group", six);
-        medians.push((*size, default, six));
     }
-    if let [(_, small, small_six), (_, large, large_six)] = medians[..] {
-        let outlines = sizes.iter().map(|size| ours.time(&journals.cache(*size)?, OUTLINES));
-        if let [small, large] = outlines.collect::<Result<Vec<_>>>()?[..] {
-            table.growth("ten times the connections, columns of summaries", large, small);
+    let caches_of = |sizes: &[u64]| -> Result<Vec<PathBuf>> {
+        sizes.iter().map(|size| journals.cache(*size)).collect()
+    };
+    for (question, sql) in [
+        ("columns of summaries", OUTLINES),
+        ("default question", DEFAULT),
+        ("every group", SIX_STATISTICS),
+    ] {
+        if let [small, large] = ours.times(&caches_of(sizes)?, sql)?[..] {
+            table.growth(&format!("ten times the connections, {question}"), large, small);
         }
-        table.growth("ten times the connections, default question", large, small);
-        table.growth("ten times the connections, every group", large_six, small_six);
     }
 
-    for size in [10_000, 100_000].iter().chain(sizes) {
-        let cache = journals.cache(*size)?;
-        table.fact(
-            &format!("default question, {size} connections"),
-            milliseconds(ours.time(&cache, DEFAULT)?),
-        );
+    let sizes = [&[10_000, 100_000], sizes].concat();
+    for (size, time) in sizes.iter().zip(ours.times(&caches_of(&sizes)?, DEFAULT)?) {
+        table.fact(&format!("default question, {size} connections"), milliseconds(time));
     }
     let largest = *sizes.last().context("there is a size")?;
     let cache = journals.cache(largest)?;

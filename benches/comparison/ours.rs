@@ -1,7 +1,7 @@
 //! The program itself: a process for each question, from start to exit.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,10 @@ fn query(cache: &Path, sql: &str) -> Command {
 /// The median of `runs` runs of something that gives its own duration.
 pub fn median(runs: usize, mut timed: impl FnMut() -> Result<Duration>) -> Result<Duration> {
     let mut durations = (0..runs.max(1)).map(|_| timed()).collect::<Result<Vec<_>>>()?;
+    middle(&mut durations)
+}
+
+fn middle(durations: &mut [Duration]) -> Result<Duration> {
     durations.sort_unstable();
     durations.get(durations.len() / 2).copied().context("there was a run")
 }
@@ -31,12 +35,23 @@ pub fn median(runs: usize, mut timed: impl FnMut() -> Result<Duration>) -> Resul
 impl Ours {
     /// How long a question takes, warm.
     pub fn time(&self, cache: &Path, sql: &str) -> Result<Duration> {
-        run(&mut query(cache, sql))?;
-        median(self.runs, || {
-            let started = Instant::now();
-            run(&mut query(cache, sql))?;
-            Ok(started.elapsed())
-        })
+        let times = self.times(&[cache.to_owned()], sql)?;
+        times.first().copied().context("there was a cache")
+    }
+
+    /// How long a question takes over each of these caches, warm. They take turns, so that what the
+    /// machine does besides falls on all of them alike.
+    pub fn times(&self, caches: &[PathBuf], sql: &str) -> Result<Vec<Duration>> {
+        let mut durations = vec![Vec::new(); caches.len()];
+        for round in 0..=self.runs.max(1) {
+            for (cache, durations) in caches.iter().zip(&mut durations) {
+                let started = Instant::now();
+                run(&mut query(cache, sql))?;
+                // The first round is to warm up.
+                durations.extend((round > 0).then(|| started.elapsed()));
+            }
+        }
+        durations.iter_mut().map(|durations| middle(durations)).collect()
     }
 
     /// The most memory that a question took, in bytes.

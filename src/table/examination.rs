@@ -133,19 +133,12 @@ impl<'a> Examination<'a> {
                 None => false,
             };
         }
-        let Parameters { group_by, .. } = self.question.parameters;
-        let member = match members {
-            [member] if *group_by != GroupBy::ProcessInstance => member,
-            _ => return Ok(wanted.to_show(open, None)),
+        let parameters = self.question.parameters;
+        let alone = match members {
+            [member] if parameters.group_by != GroupBy::ProcessInstance => Some(member),
+            _ => None,
         };
-        Ok(match wanted.to_show(open, member.outline.spread) {
-            Detail::Connections(parts) => {
-                let last_day = self.selection.last_day;
-                let tally = wanted.tally(member, self.question.parameters, last_day);
-                tally.map_or(Detail::Connections(parts), |tally| Detail::Tally(tally.into(), parts))
-            }
-            detail => detail,
-        })
+        Ok(wanted.to_show(open, alone, parameters, self.selection.last_day))
     }
 
     /// The row of a group, if it is to be returned.

@@ -13,7 +13,7 @@ use crate::beacon::rita::Scoring;
 use crate::beacon::score::{BestFold, Rhythm, THRESHOLD};
 use crate::beacon::sparkline::Activity;
 use crate::cache::checkins::{MERGE_GAP_MS, Merging};
-use crate::cache::{Counting, Outline, Parts, Spread, Window};
+use crate::cache::{Counting, Outline, Parts, Window};
 
 /// What a query wants computed.
 #[derive(Clone, Copy, Debug)]
@@ -75,31 +75,34 @@ impl Wanted {
         self.names || self.order || self.rhythm
     }
 
-    /// What has to be known of a group to show it, if its summary tells this of the spread of its
-    /// intervals. A score that is ruled out is 0 without its times.
-    pub(super) fn to_show(self, open: &Open, spread: Option<Spread>) -> Detail {
+    /// What has to be known of a group to show it, which may be one of the cache's, `alone`. A score that
+    /// is ruled out is 0 without its times.
+    pub(super) fn to_show(
+        self,
+        open: &Open,
+        alone: Option<&Member>,
+        parameters: &Parameters,
+        last_day: Window,
+    ) -> Detail {
         let is_undecided =
             (self.names || self.order) && open.may_hold_rhythm() || self.names && open.repetitive;
+        let spread = alone.and_then(|member| member.outline.spread);
         let is_spread_open = self.deviation && spread.is_none()
             || self.median && spread.is_none_or(|spread| spread.twice_median_ms.is_none());
         let shows_times =
             is_spread_open || self.repetition || self.rhythm || self.rita || self.sparkline;
-        match is_undecided || shows_times || !self.parts.are_times_only() {
-            true => Detail::Connections(self.parts),
-            false => Detail::Summary,
+        if !is_undecided && !shows_times && self.parts.are_times_only() {
+            return Detail::Summary;
+        }
+        match alone.and_then(|member| self.tally(member, parameters, last_day)) {
+            Some(tally) => Detail::Tally(tally.into(), self.parts),
+            None => Detail::Connections(self.parts),
         }
     }
-}
 
-impl Wanted {
     /// A tally of the times of a group of the cache, if that is enough to show it: where no rhythm
     /// and no repetition can be in them.
-    pub(super) fn tally(
-        &self,
-        member: &Member,
-        parameters: &Parameters,
-        last_day: Window,
-    ) -> Option<Tally> {
+    fn tally(&self, member: &Member, parameters: &Parameters, last_day: Window) -> Option<Tally> {
         let outline = &member.outline;
         let may_repeat = repetitive_interval::counts_any(outline, &parameters.repetitive_interval);
         if self.shows_rhythm() && member.open.may_hold_rhythm()

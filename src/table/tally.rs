@@ -1,5 +1,5 @@
-//! What a row shows of the times of its connections, without having all of them at hand: of a million
-//! that takes a third less time, and no memory to speak of.
+//! What a row shows of the times of its connections, a block at a time: a million of them need not be
+//! at hand, which they would be slowly.
 //!
 //! Which groups that is enough for is decided by `judgement`.
 
