@@ -96,7 +96,13 @@ proptest! {
     /// However late connections arrive, a group's blocks hold them in order.
     #[test]
     fn late_connections_find_their_place(
-        parts in prop::collection::vec(prop::collection::vec(0..100_000i64, 1..400), 1..12),
+        parts in prop::collection::vec(
+            prop_oneof![
+                prop::collection::vec(0..100_000i64, 1..400),
+                prop::collection::vec(99_000..100_000i64, 1..20),
+            ],
+            1..12,
+        ),
     ) {
         let cache = TestCache::new();
         for part in &parts {
@@ -116,6 +122,36 @@ proptest! {
             expected.into_iter().flat_map(|(time, count)| vec![time; count]).collect();
         prop_assert_eq!(times(&cache), expected);
     }
+}
+
+/// Polls that bring one connection each had the group's last block, of up to a thousand, written
+/// again every time.
+#[test]
+fn what_trickles_in_waits_beside_the_large_block() {
+    let cache = TestCache::new();
+    let blocks = || -> Vec<i64> {
+        let database = rusqlite::Connection::open(cache.path()).unwrap();
+        let mut select =
+            database.prepare("SELECT connections FROM block ORDER BY first_ms").unwrap();
+        let blocks = select.query_map([], |row| row.get(0)).unwrap();
+        blocks.map(Result::unwrap).collect()
+    };
+    cache.import(at(0..1000));
+    for poll in 1000..1015 {
+        cache.import(at([poll]));
+        assert_eq!(blocks(), [1000, poll - 999]);
+    }
+    cache.import(at([1015]));
+    assert_eq!(blocks(), [1016]);
+    cache.import(at(1016..1030));
+    cache.import(at(1030..1050));
+    assert_eq!(blocks(), [1050]);
+    // A late one goes where it belongs.
+    cache.import(at([1050]));
+    cache.import(at([1_000_000]));
+    cache.import(at([2000]));
+    assert_eq!(blocks(), [1050, 3]);
+    assert!(times(&cache).into_iter().eq((0..=1050).chain([2000, 1_000_000])));
 }
 
 /// The first two thirds and the last two thirds, cut between instants.

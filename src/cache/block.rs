@@ -1,4 +1,4 @@
-//! The block codec: up to a thousand connections of one group as bytes, and back.
+//! The block codec: up to two thousand connections of one group as bytes, and back.
 //!
 //! Pure: no SQLite, no clock. A block holds its connections column by column (time, process
 //! instance and domain as differences, then bytes), each column coded by `column`; where blocks
@@ -8,10 +8,10 @@ use super::column::{self, put_varint, take_varint};
 use super::decoded::{DecodedBlock, Parts};
 
 /// A block is split when it would hold more connections.
-pub const CAPACITY: usize = 1024;
-/// Or more bytes. So many fill a page of the cache's file, with what SQLite puts around them: however
-/// blocks come and go, a full one leaves nothing of its page unused.
-pub const MOST_BYTES: usize = 4050;
+pub const CAPACITY: usize = 2048;
+/// Or more bytes. So many fill four pages of the cache's file, with what SQLite puts around them:
+/// however blocks come and go, a full one leaves nothing of its pages unused.
+pub const MOST_BYTES: usize = 8141;
 /// More than any block of ours holds: a damaged count must not ask for gigabytes.
 const LARGEST_COUNT: u64 = 1 << 16;
 /// How a column begins whose values are all 0: byte counts that no connection tells, differences of
@@ -126,7 +126,7 @@ pub fn split(connections: &[Connection], is_end_of_group: bool) -> Vec<(&[Connec
 
 /// How many fit a block if all take as much as these, or a little more.
 fn as_many_as_fit(connections: &[Connection], bytes: &[u8]) -> usize {
-    connections.len() * MOST_BYTES / (bytes.len() + bytes.len() / 128).max(1)
+    connections.len() * MOST_BYTES / (bytes.len() + bytes.len() / 256).max(1)
 }
 
 fn take_count(input: &mut &[u8]) -> Result<usize, DecodeError> {

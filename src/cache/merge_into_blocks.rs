@@ -4,7 +4,7 @@
 //! Only blocks that a connection falls into are decoded, a few at a time, so that two connections
 //! far apart do not cost all that lies between them.
 
-use rusqlite::{Connection as Database, OptionalExtension, params};
+use rusqlite::{Connection as Database, params};
 
 use super::block::{self, Connection};
 use super::blocks::{self, HEADER_COLUMNS, Header};
@@ -12,6 +12,11 @@ use super::group_row::{GroupKey, GroupRow, Totals};
 use super::merge::{Claim, Incoming, merge};
 use super::{CacheError, claims};
 use crate::journal::Scope;
+
+/// At the end of its group, a block of at least so many connections is written anew only for as many
+/// that follow; until then these have a block of their own, which is cheap to write again. What polls
+/// every few seconds adds one or two at a time.
+const FEW: usize = 16;
 
 /// Where a pass stands.
 #[derive(Clone, Copy)]
@@ -57,7 +62,7 @@ pub(super) fn merge_into_blocks(
         write(&mut row, &[], &parts, &merged.claims, pass, database)?;
         return Ok(MergeCounts { added: merged.added, duplicates: merged.duplicates });
     };
-    let headers = headers_around(row.group.id, span_ms, database)?;
+    let headers = headers_around(&row, span_ms, incoming.len(), database)?;
     for (headers, incoming) in segments(&headers, incoming) {
         let mut existing = Vec::new();
         let mut known_claims = Vec::new();
@@ -91,35 +96,47 @@ pub(super) fn merge_into_blocks(
     Ok(counts)
 }
 
-/// The blocks that connections of this span may fall between, in time order: those that begin in it,
-/// and the one before, if it reaches into it or has room.
+/// The blocks that so many connections of this span may fall between, in time order: those that begin
+/// in it, and before them one that reaches into it or has room, with what few follow that.
 fn headers_around(
-    group: u32,
+    row: &GroupRow,
     (first_ms, last_ms): (i64, i64),
+    incoming: usize,
     database: &Database,
 ) -> Result<Vec<Header>, CacheError> {
     let mut headers = Vec::new();
-    let before: Option<Header> = database
-        .prepare_cached(&format!(
-            "SELECT {HEADER_COLUMNS} FROM block WHERE group_id = ?1 AND first_ms < ?2
-             ORDER BY first_ms DESC, last_ms DESC, id DESC LIMIT 1"
-        ))?
-        .query_row(params![group, first_ms], Header::from_row)
-        .optional()?;
-    headers.extend(before.filter(|block| block.last_ms >= first_ms || block.has_room()));
+    let mut before = database.prepare_cached(&format!(
+        "SELECT {HEADER_COLUMNS} FROM block WHERE group_id = ?1 AND first_ms < ?2
+         ORDER BY first_ms DESC, last_ms DESC, id DESC"
+    ))?;
+    let mut following = incoming;
+    for header in before.query_map(params![row.group.id, first_ms], Header::from_row)? {
+        let header: Header = header?;
+        let is_between_blocks = headers.is_empty() && first_ms < row.last_ms;
+        let is_worth_it = header.connections < FEW || following >= FEW || is_between_blocks;
+        if header.last_ms < first_ms && !(header.has_room() && is_worth_it) {
+            break;
+        }
+        headers.push(header);
+        following += header.connections;
+        if header.connections >= FEW {
+            break;
+        }
+    }
+    headers.reverse();
     let mut within = database.prepare_cached(&format!(
         "SELECT {HEADER_COLUMNS} FROM block
          WHERE group_id = ?1 AND first_ms BETWEEN ?2 AND ?3 ORDER BY first_ms, last_ms, id"
     ))?;
-    for header in within.query_map(params![group, first_ms, last_ms], Header::from_row)? {
+    for header in within.query_map(params![row.group.id, first_ms, last_ms], Header::from_row)? {
         headers.push(header?);
     }
     Ok(headers)
 }
 
 /// Blocks and what falls into them, or behind the last of them. Two blocks stay together only
-/// where a connection falls on the instant that both share; blocks that nothing falls into are
-/// left out.
+/// where a connection falls on the instant that both share, or the last has few connections and the one
+/// before it has room for them; blocks that nothing falls into are left out.
 fn segments<'a>(
     headers: &'a [Header],
     incoming: &'a [Incoming],
@@ -134,7 +151,8 @@ fn segments<'a>(
         let to = before(next.first_ms);
         let is_shared = header.last_ms == next.first_ms
             && incoming.get(to).is_some_and(|each| each.connection.time_ms == next.first_ms);
-        if is_shared {
+        let is_for_few = index + 2 == headers.len() && next.connections < FEW && header.has_room();
+        if is_shared || is_for_few {
             continue;
         }
         if to > from {
@@ -188,7 +206,7 @@ mod tests {
     use super::*;
 
     fn header(first_ms: i64, last_ms: i64) -> Header {
-        Header { group: 1, id: first_ms, first_ms, last_ms, connections: 2, bytes: 9 }
+        Header { group: 1, id: first_ms, first_ms, last_ms, connections: 2 * FEW, bytes: 90 }
     }
 
     fn at(time_ms: i64) -> Incoming {
@@ -219,5 +237,7 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(segments(&[], &times).len(), 1);
+        let few = [header(0, 9), Header { connections: FEW - 1, ..header(10, 19) }];
+        assert!(matches!(segments(&few, &times)[..], [([_, _], [_, _, _, _])]));
     }
 }

@@ -93,7 +93,7 @@ const TABLES: &str = "
 ";
 
 /// A full block fills a page, and each page that a poll touches is written as a whole.
-const PAGE_BYTES: i64 = 4096;
+const PAGE_BYTES: i64 = 2048;
 
 /// How a cache's file is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -214,4 +214,32 @@ fn create(connection: &mut Connection) -> Result<(), CacheError> {
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     Ok(transaction.commit()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::block::MOST_BYTES;
+    use super::*;
+
+    /// One byte more took a fifth page.
+    #[test]
+    fn a_full_block_fills_its_pages() {
+        let folder = tempfile::tempdir().unwrap();
+        let database =
+            open_to_write(&folder.path().join("c.sqlite"), Durability::Temporary, false).unwrap();
+        let pages =
+            || -> i64 { database.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap() };
+        let pages_of_ten = |bytes: usize, first: usize| {
+            let before = pages();
+            for id in first..first + 10 {
+                database
+                    .execute("INSERT INTO payload VALUES (?1, zeroblob(?2))", (id, bytes))
+                    .unwrap();
+            }
+            pages() - before
+        };
+        pages_of_ten(MOST_BYTES, 1 << 24);
+        assert_eq!(pages_of_ten(MOST_BYTES, 2 << 24), 40);
+        assert!(pages_of_ten(MOST_BYTES + 1, 3 << 24) > 40);
+    }
 }
