@@ -3,6 +3,7 @@
 //! Which groups are looked at is decided here, by their summaries, and by how many threads; what
 //! becomes of each by `examination`.
 
+use std::ops::Range;
 use std::sync::atomic::{self, AtomicUsize};
 
 use super::both::both;
@@ -12,8 +13,8 @@ use super::judgement::{self, Wanted};
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
 use super::row::Used;
-use super::scan::Scanning;
-use super::selection::{Member, Open, Selection, is_public};
+use super::scan::{Scan, Scanning, Turns};
+use super::selection::{Member, Open, Selection, Shared, is_public};
 use super::tables::Answer;
 use super::{QueryContext, Row, Table, TableError};
 use crate::beacon::readings::Readings;
@@ -43,36 +44,42 @@ pub(super) fn generate(
     let only_named =
         !parameters.include_all && narrowing.is_empty() && parameters.group_by == GroupBy::Process;
     let scanning = Scanning { window, include_loopback, open: asks.then_some(open), only_named };
-    let scan = scanning.all(reader, &mut twin)?;
-    let mut groups_seen = scan.passed_over;
-    let mut selection = Selection::of(reader, window, scan);
-    if !narrowing.is_empty() {
-        selection.narrow(&narrowing, columns_in_key(parameters.group_by))?;
-    }
-    let mut members = std::mem::take(&mut selection.members);
-    grouping::sort(&mut members, parameters.group_by);
-
-    let most_rows = parameters.most_rows();
-    // Which rows are returned is up to their score, if not all are.
-    wanted.order |= members.len() > most_rows;
+    let turns = Turns::of(reader, twin.is_some())?;
     let used = Used::of(Table::BeaconCandidates.visible_columns(), |column| {
         context.uses(column) || narrowing.narrows(column)
     });
     let rules = suppresses.then_some(rules);
-    let question = Question { rules, parameters: &parameters, narrowing: &narrowing, wanted, used };
-    let mut runs = Vec::new();
-    for members in grouping::runs(&members, parameters.group_by) {
-        groups_seen += 1;
-        let open = open_of(members, &parameters);
-        if parameters.include_all || open.can_be_named() {
-            runs.push((members, open));
+    let most_rows = parameters.most_rows();
+    let (mut groups_seen, mut window_is_empty) = (0, false);
+    let find = |parts| {
+        let scan = Scan::of(parts);
+        groups_seen = scan.passed_over;
+        let mut selection = Selection::of(reader, window, scan);
+        window_is_empty = selection.window_is_empty;
+        if !narrowing.is_empty() {
+            selection.narrow(&narrowing, columns_in_key(parameters.group_by))?;
         }
-    }
-    let (next, shared) = (AtomicUsize::new(0), selection.shared());
-    let found = both(reader, &mut twin, |reader| {
-        let selection = Selection::sharing(&shared, reader);
-        look(Examination::new(&question, selection), most_rows, &runs, &next)
-    })?;
+        let mut members = std::mem::take(&mut selection.members);
+        grouping::sort(&mut members, parameters.group_by);
+        // Which rows are returned is up to their score, if not all are.
+        wanted.order |= members.len() > most_rows;
+        let (mut runs, mut end) = (Vec::new(), 0);
+        for run in grouping::runs(&members, parameters.group_by) {
+            groups_seen += 1;
+            end += run.len();
+            let open = open_of(run, &parameters);
+            if parameters.include_all || open.can_be_named() {
+                runs.push((end - run.len()..end, open));
+            }
+        }
+        let parameters = &parameters;
+        let question = Question { rules, parameters, narrowing: &narrowing, wanted, used };
+        let next = AtomicUsize::new(0);
+        Ok(Prospects { question, shared: selection.shared(), members, runs, next })
+    };
+    let scan = |reader: &Reader| scanning.some(reader, &turns);
+    let look = |reader: &Reader, prospects: &Prospects| prospects.look(reader, most_rows);
+    let found = both(reader, &mut twin, scan, find, look)?;
     if let Some(twin) = twin {
         reader.count(twin.cost());
     }
@@ -87,7 +94,7 @@ pub(super) fn generate(
         rows,
         rows_suppressed: found.suppressed,
         groups_seen,
-        window_is_empty: selection.window_is_empty,
+        window_is_empty,
     })
 }
 
@@ -153,32 +160,43 @@ impl Found {
     }
 }
 
-/// Examines one of `runs` after the other, the `next` that no other thread has taken.
-fn look(
-    mut examination: Examination<'_>,
-    most_rows: usize,
-    runs: &[(&[Member], Open)],
-    next: &AtomicUsize,
-) -> Result<Found, TableError> {
-    let mut found = Found::default();
-    loop {
-        let at = next.fetch_add(1, atomic::Ordering::Relaxed);
-        let Some((members, open)) = runs.get(at) else {
-            return Ok(found);
-        };
-        let examined = examination.examine(at, members, open, |outcome| match outcome {
-            Outcome::Row(candidate) => {
-                found.rows += 1;
-                found.candidates.push(candidate);
-                if found.candidates.len() / 2 > most_rows {
-                    keep_first(&mut found.candidates, most_rows);
+/// What is to be examined, by whichever thread comes first.
+struct Prospects<'q> {
+    question: Question<'q>,
+    shared: Shared,
+    members: Vec<Member>,
+    /// The members of each row, and which detectors may name it.
+    runs: Vec<(Range<usize>, Open)>,
+    next: AtomicUsize,
+}
+
+impl Prospects<'_> {
+    /// Examines one after the other that no other thread has taken.
+    fn look(&self, reader: &Reader, most_rows: usize) -> Result<Found, TableError> {
+        let selection = Selection::sharing(&self.shared, reader);
+        let mut examination = Examination::new(&self.question, selection);
+        let mut found = Found::default();
+        loop {
+            let at = self.next.fetch_add(1, atomic::Ordering::Relaxed);
+            let Some((members, open)) = self.runs.get(at) else {
+                return Ok(found);
+            };
+            let members = self.members.get(members.clone()).unwrap_or_default();
+            let examined = examination.examine(at, members, open, |outcome| match outcome {
+                Outcome::Row(candidate) => {
+                    found.rows += 1;
+                    found.candidates.push(candidate);
+                    if found.candidates.len() / 2 > most_rows {
+                        keep_first(&mut found.candidates, most_rows);
+                    }
                 }
-            }
-            Outcome::Suppressed => found.suppressed += 1,
-            Outcome::Passed => {}
-        });
-        // The other thread need not go on.
-        examined.inspect_err(|_| next.store(runs.len(), atomic::Ordering::Relaxed))?;
+                Outcome::Suppressed => found.suppressed += 1,
+                Outcome::Passed => {}
+            });
+            // The other thread need not go on.
+            examined
+                .inspect_err(|_| self.next.store(self.runs.len(), atomic::Ordering::Relaxed))?;
+        }
     }
 }
 

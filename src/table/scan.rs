@@ -3,9 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::TableError;
-use super::both::both;
 use super::selection::{Member, Open};
-use crate::cache::{ALL_GROUPS, Group, Outline, Reader, Summary, Window};
+use crate::cache::{Group, Outline, Reader, Summary, Window};
 use crate::journal::Scope;
 
 /// So many groups, by id, are scanned in one go where two threads take turns: those that a journal
@@ -26,6 +25,7 @@ pub(super) struct Scanning<O> {
 /// Groups by id.
 #[derive(Default)]
 pub(super) struct Scan {
+    first_group: u32,
     pub(super) members: Vec<Member>,
     /// The ids of the blocks of all members.
     pub(super) blocks: Vec<i64>,
@@ -35,35 +35,37 @@ pub(super) struct Scan {
     pub(super) span_ms: Option<(i64, i64)>,
 }
 
-impl<O: Fn(&Group, &Summary) -> Open + Sync> Scanning<O> {
-    /// All groups, by both readers.
-    pub(super) fn all(
-        &self,
-        reader: &Reader,
-        twin: &mut Option<Reader>,
-    ) -> Result<Scan, TableError> {
-        let mut all = Scan::default();
-        if twin.is_none() {
-            self.add(reader, ALL_GROUPS, &mut all)?;
-            return Ok(all);
+/// Whose turn it is: groups by id, a step at a time.
+pub(super) struct Turns {
+    next: AtomicU64,
+    step: u32,
+    last: u32,
+}
+
+impl Turns {
+    /// Of threads that share the groups that `reader` sees, if there are several.
+    pub(super) fn of(reader: &Reader, are_several: bool) -> Result<Turns, TableError> {
+        let (step, last) = if are_several { (STEP, reader.last_group()?) } else { (u32::MAX, 0) };
+        Ok(Turns { next: AtomicU64::new(0), step, last })
+    }
+
+    /// From the first to the last id of groups that nobody else will take.
+    fn take(&self) -> Option<(u32, u32)> {
+        let first = u32::try_from(self.next.fetch_add(self.step.into(), Ordering::Relaxed)).ok()?;
+        (first <= self.last).then(|| (first, first.saturating_add(self.step - 1)))
+    }
+}
+
+impl<O: Fn(&Group, &Summary) -> Open> Scanning<O> {
+    /// The groups whose turn it is, step by step.
+    pub(super) fn some(&self, reader: &Reader, turns: &Turns) -> Result<Vec<Scan>, TableError> {
+        let mut parts = Vec::new();
+        while let Some(groups) = turns.take() {
+            let mut part = Scan { first_group: groups.0, ..Scan::default() };
+            self.add(reader, groups, &mut part)?;
+            parts.push(part);
         }
-        let (next, last) = (AtomicU64::new(0), reader.last_group()?);
-        let parts = both(reader, twin, |reader| {
-            let mut parts = Vec::new();
-            loop {
-                let first = u32::try_from(next.fetch_add(STEP.into(), Ordering::Relaxed));
-                let Some(first) = first.ok().filter(|first| *first <= last) else {
-                    return Ok(parts);
-                };
-                let mut part = Scan::default();
-                self.add(reader, (first, first.saturating_add(STEP - 1)), &mut part)?;
-                parts.push((first, part));
-            }
-        })?;
-        let mut parts: Vec<_> = parts.into_iter().flatten().collect();
-        parts.sort_unstable_by_key(|(first, _)| *first);
-        parts.into_iter().for_each(|(_, part)| all.append(part));
-        Ok(all)
+        Ok(parts)
     }
 
     /// Adds the groups from one id to another.
@@ -82,6 +84,15 @@ impl<O: Fn(&Group, &Summary) -> Open + Sync> Scanning<O> {
 }
 
 impl Scan {
+    /// Puts together what several threads have scanned.
+    pub(super) fn of(parts: Vec<Vec<Scan>>) -> Scan {
+        let mut parts: Vec<_> = parts.into_iter().flatten().collect();
+        parts.sort_unstable_by_key(|part| part.first_group);
+        let mut all = Scan::default();
+        parts.into_iter().for_each(|part| all.append(part));
+        all
+    }
+
     fn push<O>(
         &mut self,
         group: Group,
