@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use beacon_candidates::cache::{ALL_GROUPS, CacheError, Payloads, Reader, Retention, Writer};
+use beacon_candidates::cache::{
+    ALL_GROUPS, CacheError, Payloads, ReadAhead, Reader, Retention, Writer,
+};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -534,4 +536,36 @@ fn a_twin_sees_what_its_reader_sees_or_there_is_none() {
             Ok::<(), CacheError>(())
         })
         .unwrap();
+}
+
+/// A page at a time, a question over a cache that was not in memory took five times as long as
+/// reading the file in turn.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_not_in_memory_is_read_ahead() {
+    use rustix::fs::{Advice, fadvise};
+    use rustix::io::{IoSliceMut, ReadWriteFlags, preadv2};
+    const LENGTH: usize = 4 << 20;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = folder.path().join("cache.sqlite");
+    fs::write(&path, vec![7; LENGTH]).unwrap();
+    let file = fs::File::open(&path).unwrap();
+    let is_in_memory = || {
+        (0..LENGTH as u64).step_by(1 << 16).all(|offset| {
+            let mut byte = [0];
+            let bytes = &mut [IoSliceMut::new(&mut byte)];
+            preadv2(&file, bytes, offset, ReadWriteFlags::NOWAIT).is_ok()
+        })
+    };
+    file.sync_all().unwrap();
+    fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    if is_in_memory() {
+        return; // a file system that is nowhere else
+    }
+    ReadAhead::default().begin(&path);
+    let began = std::time::Instant::now();
+    while !is_in_memory() {
+        assert!(began.elapsed().as_secs() < 20);
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }

@@ -9,7 +9,7 @@ use super::{
     CacheUse, QueryContext, Row, Table, TableError, Value, beacon_candidates, beacon_connections,
     beacon_status, beacon_suppressions,
 };
-use crate::cache::{Cost, Reader};
+use crate::cache::{Cost, ReadAhead, Reader};
 use crate::suppression::Rules;
 
 /// The tables over one cache. The file is opened for each query: the writer may have moved a
@@ -21,6 +21,7 @@ pub struct Tables {
     budget: Option<Duration>,
     /// Opened already, for the first query.
     reader: Mutex<Option<Reader>>,
+    ahead: ReadAhead,
     last_query: Mutex<Option<LastQuery>>,
 }
 
@@ -68,6 +69,7 @@ impl Tables {
             rules: Rules::none(),
             budget: None,
             reader: Mutex::default(),
+            ahead: ReadAhead::default(),
             last_query: Mutex::default(),
         }
     }
@@ -129,6 +131,7 @@ impl Tables {
         let mut cost = Cost::default();
         let answer = match table {
             Table::BeaconCandidates => self.read(&mut cost, |reader| {
+                self.ahead.begin(reader.path());
                 beacon_candidates::generate(reader, &self.rules, context, now_ms)
             })?,
             Table::BeaconConnections => self
