@@ -568,3 +568,32 @@ fn a_file_that_is_not_in_memory_is_read_ahead() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
 }
+
+/// A writer opened and closed the file before SQLite did, which took the locks of readers in the same
+/// process away; another process that then was the last to close the cache would have removed its log.
+#[cfg(target_os = "linux")]
+#[test]
+fn readers_keep_their_locks_whoever_opens_the_file_beside_them() {
+    use std::os::unix::fs::MetadataExt;
+    let cache = TestCache::new();
+    cache.import(at([0, 60_000]));
+    let inode = fs::metadata(cache.path()).unwrap().ino();
+    let of_us = format!(" {} ", std::process::id());
+    let locks = || {
+        let all = fs::read_to_string("/proc/locks").unwrap();
+        let on_the_file = format!(":{inode} ");
+        all.lines().filter(|lock| lock.contains(&of_us) && lock.contains(&on_the_file)).count()
+    };
+    let reader = cache.reader();
+    let group: Result<u32, CacheError> = reader.snapshot(Reader::last_group);
+    assert_eq!(group.unwrap(), 1);
+    assert_eq!(locks(), 1);
+    drop(Writer::open(&cache.path(), "test", Retention::default()).unwrap());
+    assert_eq!(locks(), 1);
+    ReadAhead::default().begin(&cache.path());
+    assert_eq!(locks(), 1);
+    cache.query(LATER_MS, COUNT).unwrap();
+    assert_eq!(locks(), 1);
+    drop(reader);
+    assert_eq!(locks(), 0);
+}

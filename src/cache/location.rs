@@ -137,6 +137,25 @@ pub(super) fn open_private(path: &Path) -> io::Result<std::fs::File> {
     options.open(path)
 }
 
+/// Creates the file at `path` for its owner only, if it is not there; an error where it can be neither
+/// created nor written. One that is there is not opened, as by [`check_readable`].
+pub(super) fn create_private(path: &Path) -> io::Result<()> {
+    if !path.exists() {
+        return open_private(path).map(drop);
+    }
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, access};
+        access(path, Access::READ_OK | Access::WRITE_OK)?;
+        if path.is_dir() {
+            return Err(rustix::io::Errno::ISDIR.into());
+        }
+    }
+    #[cfg(not(unix))]
+    open_private(path)?;
+    Ok(())
+}
+
 /// An error where the file at `path` cannot be read. On Unix it is not opened for that: to close it
 /// again would release the locks that SQLite holds on it for others of this process.
 pub(super) fn check_readable(path: &Path) -> io::Result<()> {

@@ -111,7 +111,7 @@ pub(super) fn open_to_write(
     durability: Durability,
     had_writer: bool,
 ) -> Result<Connection, CacheError> {
-    drop(location::open_private(path).map_err(|error| location::refused(path, error))?);
+    location::create_private(path).map_err(|error| location::refused(path, error))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(path, flags)?;
     let found = version(&connection, path, had_writer)?;
