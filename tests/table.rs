@@ -611,7 +611,7 @@ fn blocks_decoded(cache: &TestCache, context: &QueryContext) -> Value {
 fn how_intervals_are_spread_takes_no_decoding_where_summaries_tell() {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut journal = String::new();
-    for (pathname, connections) in [("/bin/few", 50), ("/bin/many", 2500), ("/bin/once", 1)] {
+    for (pathname, connections) in [("/bin/few", 50), ("/bin/many", 5000), ("/bin/once", 1)] {
         let mut second = 1000.0;
         for _ in 0..connections {
             second += f64::from(random.random_range(0..20_000)) / 1000.0;
