@@ -89,6 +89,8 @@ impl Scan {
         let mut parts: Vec<_> = parts.into_iter().flatten().collect();
         parts.sort_unstable_by_key(|part| part.first_group);
         let mut all = Scan::default();
+        all.members.reserve_exact(parts.iter().map(|part| part.members.len()).sum());
+        all.blocks.reserve_exact(parts.iter().map(|part| part.blocks.len()).sum());
         parts.into_iter().for_each(|part| all.append(part));
         all
     }
