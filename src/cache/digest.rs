@@ -15,7 +15,8 @@ const _: () = assert!(READINGS[OF_ONE_AGENT - 1].agents < READINGS[OF_ONE_AGENT]
 /// Four for the variation in each reading, two for the pauses in each of one agent, and those of the
 /// clock hours.
 const NUMBERS: usize = 4 * READINGS.len() + 2 * OF_ONE_AGENT + 5;
-/// Sums of terms are kept in parts of so many, so that the largest block's fit; the rest is left out.
+/// Sums of terms are kept in parts of so many, so that those of a full block at random fit; what is left
+/// out, and what does not fit, makes a lower bound of them no wrong one.
 const SUM_PART: u64 = 4;
 /// Stands for pauses of whatever length, and is counted as more than any block's, in milliseconds.
 const ANY_PAUSE: u16 = u16::MAX;
