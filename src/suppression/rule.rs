@@ -142,13 +142,18 @@ impl Rule {
                 && (self.says_where_to() || protected::holds(folded_path))
     }
 
-    /// Whether all other conditions hold.
-    pub(super) fn matches(&self, member: &Member<'_>) -> bool {
-        (self.ports.is_empty() || self.ports.contains(&member.port))
-            && self.protocol.is_none_or(|protocol| {
+    /// Whether the conditions on port and protocol hold.
+    pub(super) fn port_holds(&self, port: u16, protocol: Protocol) -> bool {
+        (self.ports.is_empty() || self.ports.contains(&port))
+            && self.protocol.is_none_or(|wanted| {
                 // Many journals do not know it.
-                protocol == member.protocol || member.protocol == Protocol::Unknown
+                wanted == protocol || protocol == Protocol::Unknown
             })
+    }
+
+    /// Whether all conditions but that on the path hold.
+    pub(super) fn matches(&self, member: &Member<'_>) -> bool {
+        self.port_holds(member.port, member.protocol)
             && (!self.says_where_to() || self.destination_holds(member))
     }
 

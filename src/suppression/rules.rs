@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::rule::{WrittenRule, folded};
 use super::{Member, Rule, RuleError};
+use crate::journal::Protocol;
 
 const DEFAULT_RULES: &str = include_str!("default_rules.toml");
 const DEFAULT: &str = "default";
@@ -115,6 +116,11 @@ impl<'r> RulesOnPath<'r> {
         self.0.iter().any(|rule| rule.reads_domains())
     }
 
+    /// Whether any of them may match connections to this port: else no name need be looked up.
+    pub fn look_at(&self, port: u16, protocol: Protocol) -> bool {
+        self.0.iter().any(|rule| rule.port_holds(port, protocol))
+    }
+
     /// The first that matches a member with that pathname.
     pub fn find(&self, member: &Member<'_>) -> Option<&'r Rule> {
         self.0.iter().find(|rule| rule.matches(member)).copied()
@@ -124,7 +130,6 @@ impl<'r> RulesOnPath<'r> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::Protocol;
 
     fn rules(text: &str) -> Result<Rules, String> {
         Rules::none().with(text, "r.toml").map_err(|error| error.to_string())
@@ -223,6 +228,9 @@ mod tests {
         // The port belongs to everybody, the path to many services.
         assert_eq!(found(&built_in, &Member { port: 443, domain: "", ..time }), "");
         assert_eq!(found(&built_in, &Member { pathname: "C:\\Users\\a\\svchost.exe", ..time }), "");
+        // Azure's guest agent is Python, and talks to two ports.
+        let of_python = built_in.on_path("/usr/bin/python3.11");
+        assert!(of_python.look_at(80, Protocol::Tcp) && !of_python.look_at(443, Protocol::Tcp));
         let off = "[[rule]]\nname = 'windows-time'\nenabled = false";
         let without = built_in.clone().with(off, "r.toml").unwrap();
         assert_eq!(found(&without, &time), "");

@@ -226,7 +226,8 @@ impl<'a> Examination<'a> {
     fn suppressed_by(&mut self, group: &ResultGroup) -> Result<String, TableError> {
         let mut latest = String::new();
         for (member, domain) in &group.members {
-            if self.rules_on_path(member.pathname)?.is_none() {
+            let on_path = self.rules_on_path(member.pathname)?;
+            if !on_path.is_some_and(|rules| rules.look_at(member.port, member.protocol)) {
                 return Ok(String::new());
             }
             let pathname = self.selection.name(member.pathname)?;
