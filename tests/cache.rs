@@ -543,7 +543,11 @@ fn a_twin_sees_what_its_reader_sees_or_there_is_none() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_is_not_in_memory_is_read_ahead() {
+    use std::time::Duration;
+
     use rustix::fs::{Advice, fadvise};
+
+    use crate::live_collection::wait_until;
     const LENGTH: u64 = 4 << 20;
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = folder.path().join("cache.sqlite");
@@ -562,11 +566,7 @@ fn a_file_that_is_not_in_memory_is_read_ahead() {
         return; // no such tool, or a file system that is nowhere else
     }
     ReadAhead::default().begin(&path);
-    let began = std::time::Instant::now();
-    while in_memory() < Some(LENGTH) {
-        assert!(began.elapsed().as_secs() < 20);
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    wait_until("in memory", Duration::from_secs(20), || in_memory() >= Some(LENGTH));
 }
 
 /// A writer opened and closed the file before SQLite did, which took the locks of readers in the same
@@ -575,6 +575,9 @@ fn a_file_that_is_not_in_memory_is_read_ahead() {
 #[test]
 fn readers_keep_their_locks_whoever_opens_the_file_beside_them() {
     use std::os::unix::fs::MetadataExt;
+    use std::time::Duration;
+
+    use crate::live_collection::wait_until;
     let cache = TestCache::new();
     cache.import(at([0, 60_000]));
     let inode = fs::metadata(cache.path()).unwrap().ino();
@@ -586,11 +589,8 @@ fn readers_keep_their_locks_whoever_opens_the_file_beside_them() {
     };
     // While others lock files, the list may show one twice or not at all; what is lost stays so.
     let assert_locks = |expected| {
-        let began = std::time::Instant::now();
-        while locks() != expected {
-            assert!(began.elapsed().as_secs() < 5, "{} instead of {expected}", locks());
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
+        let what = format!("{expected} locks");
+        wait_until(&what, Duration::from_secs(5), || locks() == expected);
     };
     let reader = cache.reader();
     let group: Result<u32, CacheError> = reader.snapshot(Reader::last_group);

@@ -92,7 +92,9 @@ const TABLES: &str = "
     ) WITHOUT ROWID;
 ";
 
-/// A full block fills a page, and each page that a poll touches is written as a whole.
+/// Small, since each page that a poll touches is written as a whole, and a group's last block leaves
+/// half a page unused. A full block fills four: one holds a row of up to 2,013 bytes, of which four are
+/// SQLite's, and each page of overflow 2,044 (<https://www.sqlite.org/fileformat2.html>, 1.6 and 2.1).
 const PAGE_BYTES: i64 = 2048;
 
 /// How a cache's file is to be kept.
