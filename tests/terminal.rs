@@ -39,10 +39,11 @@ fn start(width: u16, arguments: &[&str], variables: &[(&str, &str)]) -> (Child, 
 
 /// Everything that is still written to a terminal.
 fn rest(mut shown: File) -> String {
-    let (mut bytes, mut part) = (Vec::new(), [0; 4096]);
-    // An error says that nobody has the terminal open any more.
-    while let Ok(length @ 1..) = shown.read(&mut part) {
-        bytes.extend_from_slice(&part[..length]);
+    let mut bytes = Vec::new();
+    // An error says that nobody has the terminal open any more. Linux may say so while it still
+    // carries the last lines over, which then are there at the second attempt.
+    for _ in 0..2 {
+        let _ = shown.read_to_end(&mut bytes);
     }
     String::from_utf8(bytes).unwrap().replace("\r\n", "\n")
 }
