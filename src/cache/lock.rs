@@ -9,7 +9,7 @@ use super::{CacheError, location};
 
 /// Held for as long as it lives.
 pub(super) struct WriterLock {
-    _file: File,
+    file: File,
     path: PathBuf,
     was_there: bool,
 }
@@ -39,7 +39,7 @@ impl WriterLock {
         }
         file.set_len(0).map_err(io_error)?;
         writeln!(file, "{role} (process {})", std::process::id()).map_err(io_error)?;
-        Ok(WriterLock { _file: file, path: lock_path, was_there })
+        Ok(WriterLock { file, path: lock_path, was_there })
     }
 
     /// Whether there has been a writer before, which tells a damaged cache from a file that never
@@ -56,6 +56,14 @@ impl WriterLock {
     }
 }
 
+impl Drop for WriterLock {
+    /// Closing would not do: a process that is just being started has a copy of the handle until
+    /// it runs its own program.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
+    }
+}
+
 fn holder(file: &mut File) -> String {
     let mut holder = String::new();
     let read = file.rewind().and_then(|()| file.take(200).read_to_string(&mut holder));
@@ -63,5 +71,22 @@ fn holder(file: &mut File) -> String {
         "" => "another process".to_owned(),
         _ if read.is_err() => "another process".to_owned(),
         holder => holder.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_it_in_another_process_holds_nobody_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cache.sqlite");
+        let lock = WriterLock::take(&path, "a test").unwrap();
+        let copy = lock.file.try_clone().unwrap();
+        assert!(matches!(WriterLock::take(&path, "another"), Err(CacheError::Locked { .. })));
+        drop(lock);
+        WriterLock::take(&path, "another").unwrap();
+        drop(copy);
     }
 }
