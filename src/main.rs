@@ -10,5 +10,5 @@ fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or(filter))
         .format_target(false)
         .init();
-    arguments.run().unwrap_or_else(|error| cli::fail(&error))
+    cli::end(arguments.run())
 }

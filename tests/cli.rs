@@ -447,10 +447,13 @@ fn an_interrupted_query_leaves_no_copy_of_the_journal() {
     while !files().any(|file| file.path().join("cache.sqlite").exists()) {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+    // To wait for a child closes its standard input, which would be an empty journal.
+    let journal = child.stdin.take();
     let pid = child.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(128 + 15));
     assert_eq!(files().count(), 0);
+    drop(journal);
 }
 
 /// An import that is killed outright, with batches committed and others not.

@@ -137,7 +137,10 @@ fn remove_when_interrupted(folder: &Path, progress: &Progress) -> Result<()> {
     let (folder, progress) = (folder.to_owned(), progress.clone());
     on_interrupt(move || {
         progress.end_for_good();
-        let _ = std::fs::remove_dir_all(folder);
+        // Once it is elsewhere, nothing is added to it while it is removed.
+        let elsewhere = folder.with_extension("interrupted");
+        let moved = std::fs::rename(&folder, &elsewhere);
+        let _ = std::fs::remove_dir_all(if moved.is_ok() { elsewhere } else { folder });
     })
 }
 

@@ -136,10 +136,13 @@ fn misuse<T>(sentence: impl Into<String>) -> Result<T> {
     Err(Misuse(sentence.into()).into())
 }
 
-/// Tells of an error on standard error, and says with what status to end.
-pub fn fail(error: &anyhow::Error) -> ExitCode {
-    say::complain(sentence(error));
-    if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+/// Says with what status to end; of an error, tells on standard error.
+pub fn end(outcome: Result<ExitCode>) -> ExitCode {
+    let _end = interrupt::end();
+    outcome.unwrap_or_else(|error| {
+        say::complain(sentence(&error));
+        if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    })
 }
 
 /// An error and its causes in one line, each cause once.
