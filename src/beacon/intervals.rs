@@ -44,14 +44,17 @@ impl IntervalDistribution {
     /// none where what the outline tells is enough. `None` under two connections.
     pub fn of(times_ms: &[i64], outline: &Outline) -> Option<IntervalDistribution> {
         let (_, longest_ms) = outline.intervals_ms?;
-        let known = outline.spread.filter(|spread| spread.twice_median_ms.is_some());
-        let counted = || Spread::of(times_ms, longest_ms.unsigned_abs());
-        let spread = known.or_else(counted).or(outline.spread)?;
+        let longest_ms = longest_ms.unsigned_abs();
+        let spread = match outline.spread {
+            Some(spread) if times_ms.is_empty() => spread,
+            Some(spread) => spread.with_median(times_ms, longest_ms),
+            None => Spread::of(times_ms, longest_ms)?,
+        };
         let sum_ms = outline.span_ms.1.abs_diff(outline.span_ms.0);
         let count = u128::from(outline.connections.checked_sub(1)?);
         let deviation_ms = standard_deviation(count, sum_ms, spread.squares);
         Some(IntervalDistribution {
-            median: spread.twice_median_ms.map(|twice_ms| seconds(twice_ms as f64 / 2.0)),
+            median: spread.median.ms().map(seconds),
             stddev: seconds(deviation_ms),
         })
     }

@@ -120,8 +120,7 @@ impl Rhythm {
 /// The median interval between check-ins.
 fn median_ms(checkins: &[i64]) -> Option<f64> {
     let (_, longest_ms) = shortest_and_longest(checkins)?;
-    let spread = Spread::of(checkins, longest_ms.unsigned_abs())?;
-    spread.twice_median_ms.map(|twice_ms| twice_ms as f64 / 2.0)
+    Spread::of(checkins, longest_ms.unsigned_abs())?.median.ms()
 }
 
 /// The rhythm of connections at `times_ms`, which must be sorted.

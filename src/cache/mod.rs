@@ -53,7 +53,7 @@ pub use reader::{Cost, Instance, Reader, Totals};
 pub use repetition::Repetition;
 pub use retention::Retention;
 pub use sources::{Cursor, PassOutcome, Source};
-pub use spread::{Counting, Spread};
+pub use spread::{Counting, Median, Spread};
 pub use summary::{Outline, Rhythms, Summary, shortest_and_longest};
 pub use variation::Variation;
 pub use walk::ALL_GROUPS;

@@ -13,16 +13,44 @@ const UNKNOWN: u64 = u64::MAX;
 /// How the intervals between connections are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread {
-    /// The sum of the two in the middle, which of an odd number are the same one, in milliseconds; 0
-    /// of none. `None` where it does not follow: medians of parts tell little of that of the whole.
-    pub twice_median_ms: Option<u64>,
+    /// Their median.
+    pub median: Median,
     /// Sum of the squares of all, in square milliseconds.
     pub squares: u128,
 }
 
+/// What is known of a median: twice, to be a whole number of milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Median {
+    /// The sum of the two in the middle, which of an odd number are the same one; 0 of none.
+    Twice(u64),
+    /// The least and the greatest of parts. That of the whole hardly ever lies elsewhere, but what
+    /// comes between parts has a say, too.
+    About(u64, u64),
+}
+
+impl Median {
+    /// Milliseconds; `None` if it is not known.
+    pub fn ms(self) -> Option<f64> {
+        match self {
+            Median::Twice(twice_ms) => Some(twice_ms as f64 / 2.0),
+            Median::About(..) => None,
+        }
+    }
+
+    fn and(self, other: Median) -> Median {
+        let ends = |median| match median {
+            Median::Twice(twice_ms) => (twice_ms, twice_ms),
+            Median::About(least, greatest) => (least, greatest),
+        };
+        let ((a, b), (c, d)) = (ends(self), ends(other));
+        Median::About(a.min(c), b.max(d))
+    }
+}
+
 impl Spread {
     /// Of no intervals.
-    pub(super) const NONE: Spread = Spread { twice_median_ms: Some(0), squares: 0 };
+    pub(super) const NONE: Spread = Spread { median: Median::Twice(0), squares: 0 };
 
     /// Of the intervals between connections at `times_ms`, sorted, of which none is longer than
     /// `longest_ms`. `None` under two connections.
@@ -36,20 +64,33 @@ impl Spread {
         let mut squares = 0_u128;
         let add = |ms: &u64| squares = squares.wrapping_add(square(*ms));
         steps.count(lengths(times_ms).inspect(add));
-        let twice_median_ms = Some(steps.twice_median(count, lengths(times_ms)));
-        Some(Spread { twice_median_ms, squares })
+        let median = Median::Twice(steps.twice_median(count, lengths(times_ms)));
+        Some(Spread { median, squares })
+    }
+
+    /// The same with the median of the intervals between `times_ms`, sorted, if it is not known. None of
+    /// them is longer than `longest_ms`, and there are two at least.
+    pub fn with_median(self, times_ms: &[i64], longest_ms: u64) -> Spread {
+        let Median::About(least, greatest) = self.median else {
+            return self;
+        };
+        // Few lie there: to put those into order takes less than to count them all.
+        match twice_median_within(times_ms, least / 2, greatest.div_ceil(2)) {
+            Some(twice_ms) => Spread { median: Median::Twice(twice_ms), ..self },
+            None => Spread::of(times_ms, longest_ms).unwrap_or(self),
+        }
     }
 
     /// Of these intervals, one of `gap_ms`, and those of the block that follows it.
     pub(super) fn and(self, gap_ms: i64, next: Spread) -> Spread {
         let gap = u128::from(gap_ms.unsigned_abs());
         let squares = self.squares.saturating_add(gap * gap).saturating_add(next.squares);
-        Spread { twice_median_ms: None, squares }
+        Spread { median: self.median.and(next.median), squares }
     }
 
     /// Appends it to `out`.
     pub(super) fn put(&self, out: &mut Vec<u8>) {
-        put_varint(self.twice_median_ms.unwrap_or(0), out);
+        put_varint(if let Median::Twice(twice_ms) = self.median { twice_ms } else { 0 }, out);
         out.extend(u64::try_from(self.squares).unwrap_or(UNKNOWN).to_le_bytes());
     }
 
@@ -59,10 +100,8 @@ impl Spread {
         let (squares, rest) = bytes.split_first_chunk().ok_or(DecodeError::Truncated)?;
         *bytes = rest;
         let known = Some(u64::from_le_bytes(*squares)).filter(|squares| *squares != UNKNOWN);
-        Ok(known.map(|squares| Spread {
-            twice_median_ms: Some(twice_median_ms),
-            squares: squares.into(),
-        }))
+        let median = Median::Twice(twice_median_ms);
+        Ok(known.map(|squares| Spread { median, squares: squares.into() }))
     }
 }
 
@@ -157,7 +196,7 @@ impl Steps {
         let counted = (0..).zip(&self.counts);
         let squares = counted.map(|(ms, count)| square(ms) * u128::from(*count)).sum();
         let ((lower, _), (upper, _)) = self.middle(count);
-        Spread { twice_median_ms: Some(lower + upper), squares }
+        Spread { median: Median::Twice(lower + upper), squares }
     }
 
     /// The step in which the length of this rank lies, and how many lengths lie below it.
@@ -190,14 +229,32 @@ impl Steps {
         lengths
             .filter(|length| length.wrapping_sub(from) < more)
             .for_each(|length| near.push(length));
-        let rank = count / 2 - below;
-        if rank >= near.len() {
-            return 0;
-        }
-        let (lower, middle, _) = near.select_nth_unstable(rank);
-        match lower.iter().max() {
-            Some(lower) if count.is_multiple_of(2) => middle.saturating_add(*lower),
-            _ => middle.saturating_mul(2),
-        }
+        twice_median_of(count, below, &mut near).unwrap_or(0)
     }
+}
+
+/// Twice the median of the intervals between sorted times, if it is one of those from one length to
+/// another.
+fn twice_median_within(times_ms: &[i64], from_ms: u64, to_ms: u64) -> Option<u64> {
+    let (mut below, mut near) = (0, Vec::new());
+    lengths(times_ms).for_each(|length| {
+        below += usize::from(length < from_ms);
+        if length.wrapping_sub(from_ms) <= to_ms - from_ms {
+            near.push(length);
+        }
+    });
+    twice_median_of(times_ms.len().checked_sub(1)?, below, &mut near)
+}
+
+/// Twice the median of `count` lengths, of which so many lie `below` those that are `near` it; `None`
+/// if it is not among these.
+fn twice_median_of(count: usize, below: usize, near: &mut [u64]) -> Option<u64> {
+    let (lower, upper) = (count.checked_sub(1)? / 2, count / 2);
+    let (lower, upper) = (lower.checked_sub(below)?, upper - below);
+    if upper >= near.len() {
+        return None;
+    }
+    let (before, middle, _) = near.select_nth_unstable(upper);
+    let before = before.iter().max().filter(|_| lower < upper);
+    Some(middle.saturating_add(*before.unwrap_or(middle)))
 }

@@ -59,17 +59,20 @@ pub(super) fn generate(
         if !narrowing.is_empty() {
             selection.narrow(&narrowing, columns_in_key(parameters.group_by))?;
         }
-        let mut members = std::mem::take(&mut selection.members);
-        grouping::sort(&mut members, parameters.group_by);
+        let members = std::mem::take(&mut selection.members);
+        let members = grouping::arrange(members, parameters.group_by);
         // Which rows are returned is up to their score, if not all are.
-        wanted.order |= members.len() > most_rows;
-        let (mut runs, mut end) = (Vec::new(), 0);
-        for run in grouping::runs(&members, parameters.group_by) {
-            groups_seen += 1;
-            end += run.len();
-            let open = open_of(run, &parameters);
-            if parameters.include_all || open.can_be_named() {
-                runs.push((end - run.len()..end, open));
+        wanted.order |= members.iter().map(Vec::len).sum::<usize>() > most_rows;
+        let mut runs = Vec::new();
+        for (part, members) in members.iter().enumerate() {
+            let mut end = 0;
+            for run in grouping::runs(members, parameters.group_by) {
+                groups_seen += 1;
+                end += run.len();
+                let open = open_of(run, &parameters);
+                if parameters.include_all || open.can_be_named() {
+                    runs.push(Run { part, members: end - run.len()..end, open });
+                }
             }
         }
         let parameters = &parameters;
@@ -164,10 +167,16 @@ impl Found {
 struct Prospects<'q> {
     question: Question<'q>,
     shared: Shared,
-    members: Vec<Member>,
-    /// The members of each row, and which detectors may name it.
-    runs: Vec<(Range<usize>, Open)>,
+    members: Vec<Vec<Member>>,
+    runs: Vec<Run>,
     next: AtomicUsize,
+}
+
+/// The members of a row, in one part of all, and which detectors may name it.
+struct Run {
+    part: usize,
+    members: Range<usize>,
+    open: Open,
 }
 
 impl Prospects<'_> {
@@ -178,10 +187,11 @@ impl Prospects<'_> {
         let mut found = Found::default();
         loop {
             let at = self.next.fetch_add(1, atomic::Ordering::Relaxed);
-            let Some((members, open)) = self.runs.get(at) else {
+            let Some(Run { part, members, open }) = self.runs.get(at) else {
                 return Ok(found);
             };
-            let members = self.members.get(members.clone()).unwrap_or_default();
+            let part = self.members.get(*part);
+            let members = part.and_then(|part| part.get(members.clone())).unwrap_or_default();
             let examined = examination.examine(at, members, open, |outcome| match outcome {
                 Outcome::Row(candidate) => {
                     found.rows += 1;

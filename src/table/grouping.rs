@@ -62,12 +62,18 @@ pub(super) struct Latest {
     pub(super) domain: u32,
 }
 
-/// The cache's groups that a row may describe, of the members of a selection sorted for it.
-pub(super) fn sort(members: &mut [Member], group_by: GroupBy) {
+/// The members of a selection so that those that share a row stand together: groups of the cache do
+/// as they are.
+pub(super) fn arrange(members: Vec<Vec<Member>>, group_by: GroupBy) -> Vec<Vec<Member>> {
+    if matches!(group_by, GroupBy::Process | GroupBy::ProcessInstance) {
+        return members;
+    }
+    let mut members = members.concat();
     members.sort_unstable_by_key(|member| (key(&member.group, group_by), member.group.id));
+    vec![members]
 }
 
-/// Runs of `members` (sorted) that share a row, or where instances are kept apart several.
+/// Runs of `members` (arranged) that share a row, or where instances are kept apart several.
 pub(super) fn runs(members: &[Member], group_by: GroupBy) -> impl Iterator<Item = &[Member]> {
     members.chunk_by(move |a, b| key(&a.group, group_by) == key(&b.group, group_by))
 }

@@ -88,7 +88,7 @@ impl Wanted {
             (self.names || self.order) && open.may_hold_rhythm() || self.names && open.repetitive;
         let spread = alone.and_then(|member| member.outline.spread);
         let is_spread_open = self.deviation && spread.is_none()
-            || self.median && spread.is_none_or(|spread| spread.twice_median_ms.is_none());
+            || self.median && spread.is_none_or(|spread| spread.median.ms().is_none());
         let shows_times =
             is_spread_open || self.repetition || self.rhythm || self.rita || self.sparkline;
         if !is_undecided && !shows_times && self.parts.are_times_only() {

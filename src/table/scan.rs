@@ -22,11 +22,21 @@ pub(super) struct Scanning<O> {
     pub(super) only_named: bool,
 }
 
-/// Groups by id.
+/// What one step has found: groups by id.
+#[derive(Default)]
+pub(super) struct Step {
+    first_group: u32,
+    members: Vec<Member>,
+    blocks: Vec<i64>,
+    passed_over: u64,
+    span_ms: Option<(i64, i64)>,
+}
+
+/// What all steps have found.
 #[derive(Default)]
 pub(super) struct Scan {
-    first_group: u32,
-    pub(super) members: Vec<Member>,
+    /// Groups by id, as the steps found them: to have them all in one place would take moving them.
+    pub(super) members: Vec<Vec<Member>>,
     /// The ids of the blocks of all members.
     pub(super) blocks: Vec<i64>,
     /// How many groups were only counted.
@@ -58,43 +68,32 @@ impl Turns {
 
 impl<O: Fn(&Group, &Summary) -> Open> Scanning<O> {
     /// The groups whose turn it is, step by step.
-    pub(super) fn some(&self, reader: &Reader, turns: &Turns) -> Result<Vec<Scan>, TableError> {
-        let mut parts = Vec::new();
+    pub(super) fn some(&self, reader: &Reader, turns: &Turns) -> Result<Vec<Step>, TableError> {
+        let mut steps = Vec::new();
         while let Some(groups) = turns.take() {
-            let mut part = Scan { first_group: groups.0, ..Scan::default() };
-            self.add(reader, groups, &mut part)?;
-            parts.push(part);
+            steps.push(self.step(reader, groups)?);
         }
-        Ok(parts)
+        Ok(steps)
     }
 
-    /// Adds the groups from one id to another.
-    fn add(&self, reader: &Reader, groups: (u32, u32), scan: &mut Scan) -> Result<(), TableError> {
+    /// The groups from one id to another.
+    fn step(&self, reader: &Reader, groups: (u32, u32)) -> Result<Step, TableError> {
+        let mut step = Step { first_group: groups.0, ..Step::default() };
         match &self.open {
             Some(open) => reader.summaries(self.window, groups, |group, summary, blocks| {
-                scan.push(group, &summary.outline, blocks, open(&group, summary), self);
-                Ok(())
+                step.push(group, &summary.outline, blocks, open(&group, summary), self);
+                Ok::<(), TableError>(())
             }),
             None => reader.outlines(self.window, groups, |group, outline, blocks| {
-                scan.push(group, outline, blocks, Open::default(), self);
+                step.push(group, outline, blocks, Open::default(), self);
                 Ok(())
             }),
-        }
+        }?;
+        Ok(step)
     }
 }
 
-impl Scan {
-    /// Puts together what several threads have scanned.
-    pub(super) fn of(parts: Vec<Vec<Scan>>) -> Scan {
-        let mut parts: Vec<_> = parts.into_iter().flatten().collect();
-        parts.sort_unstable_by_key(|part| part.first_group);
-        let mut all = Scan::default();
-        all.members.reserve_exact(parts.iter().map(|part| part.members.len()).sum());
-        all.blocks.reserve_exact(parts.iter().map(|part| part.blocks.len()).sum());
-        parts.into_iter().for_each(|part| all.append(part));
-        all
-    }
-
+impl Step {
     fn push<O>(
         &mut self,
         group: Group,
@@ -115,18 +114,22 @@ impl Scan {
             self.members.push(Member { group, outline: *outline, open, blocks: of_member });
         }
     }
+}
 
-    /// Adds groups that come later.
-    fn append(&mut self, part: Scan) {
-        let before = self.blocks.len();
-        let moved = part.members.into_iter().map(|member| {
-            let (from, count) = member.blocks;
-            Member { blocks: (before + from, count), ..member }
-        });
-        self.members.extend(moved);
-        self.blocks.extend(part.blocks);
-        self.passed_over += part.passed_over;
-        self.span_ms = span_of(self.span_ms, part.span_ms);
+impl Scan {
+    /// Puts together what several threads have scanned.
+    pub(super) fn of(found: Vec<Vec<Step>>) -> Scan {
+        let mut steps: Vec<_> = found.into_iter().flatten().collect();
+        steps.sort_unstable_by_key(|step| step.first_group);
+        let mut scan = Scan::default();
+        for mut step in steps {
+            step.members.iter_mut().for_each(|member| member.blocks.0 += scan.blocks.len());
+            scan.members.push(step.members);
+            scan.blocks.extend(step.blocks);
+            scan.passed_over += step.passed_over;
+            scan.span_ms = span_of(scan.span_ms, step.span_ms);
+        }
+        scan
     }
 }
 

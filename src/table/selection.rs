@@ -76,7 +76,8 @@ pub(super) struct Selection<'r> {
     pub(super) last_day: Window,
     /// Whether there is no connection in the window at all.
     pub(super) window_is_empty: bool,
-    pub(super) members: Vec<Member>,
+    /// As they were scanned.
+    pub(super) members: Vec<Vec<Member>>,
     /// The ids of the blocks of all members.
     blocks: Arc<[i64]>,
     names: FxHashMap<u32, Rc<str>>,
@@ -175,13 +176,15 @@ impl<'r> Selection<'r> {
         narrowing: &Narrowing,
         columns: &[&str],
     ) -> Result<(), TableError> {
-        let mut kept = Vec::new();
-        for member in std::mem::take(&mut self.members) {
-            if self.passes(&member.group, narrowing, columns)? {
-                kept.push(member);
+        for members in std::mem::take(&mut self.members) {
+            let mut kept = Vec::new();
+            for member in members {
+                if self.passes(&member.group, narrowing, columns)? {
+                    kept.push(member);
+                }
             }
+            self.members.push(kept);
         }
-        self.members = kept;
         Ok(())
     }
 
