@@ -79,6 +79,10 @@ impl<O: Fn(&Group, &Summary) -> Open> Scanning<O> {
     /// The groups from one id to another.
     fn step(&self, reader: &Reader, groups: (u32, u32)) -> Result<Step, TableError> {
         let mut step = Step { first_group: groups.0, ..Step::default() };
+        // Where they are not ruled out, nearly all become members.
+        if !self.only_named {
+            step.members.reserve(STEP as usize);
+        }
         match &self.open {
             Some(open) => reader.summaries(self.window, groups, |group, summary, blocks| {
                 step.push(group, &summary.outline, blocks, open(&group, summary), self);
