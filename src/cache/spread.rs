@@ -258,3 +258,56 @@ fn twice_median_of(count: usize, below: usize, near: &mut [u64]) -> Option<u64> 
     let before = before.iter().max().filter(|_| lower < upper);
     Some(middle.saturating_add(*before.unwrap_or(middle)))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn longest_ms(times_ms: &[i64]) -> u64 {
+        lengths(times_ms).max().unwrap()
+    }
+
+    fn spread(times_ms: &[i64]) -> Spread {
+        Spread::of(times_ms, longest_ms(times_ms)).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_parts_tell_of_a_median_only_saves_time(
+            parts in prop::collection::vec(
+                prop_oneof![
+                    // Much alike, so that the whole is about what its parts are; and anything.
+                    prop::collection::vec(900..1_100_u64, 1..40),
+                    prop::collection::vec(prop_oneof![0..5_u64, 0..1_u64 << 40], 1..8),
+                ],
+                2..8,
+            ),
+            gaps in prop::collection::vec(0..10_000_u64, 8),
+        ) {
+            let (mut times_ms, mut about) = (vec![0], None::<Spread>);
+            for (intervals, gap) in parts.iter().zip(gaps) {
+                let mut last = times_ms[times_ms.len() - 1];
+                if about.is_some() {
+                    last += gap as i64;
+                    times_ms.push(last);
+                }
+                let before = times_ms.len() - 1;
+                for interval in intervals {
+                    last += *interval as i64;
+                    times_ms.push(last);
+                }
+                let part = spread(&times_ms[before..]);
+                about = Some(about.map_or(part, |about| about.and(gap as i64, part)));
+            }
+            let (about, whole) = (about.unwrap(), spread(&times_ms));
+            prop_assert_eq!(about.median.ms(), None);
+            prop_assert_eq!(about.with_median(&times_ms, longest_ms(&times_ms)), whole);
+            let mut intervals: Vec<_> = lengths(&times_ms).collect();
+            intervals.sort();
+            let middle = intervals[(intervals.len() - 1) / 2] + intervals[intervals.len() / 2];
+            prop_assert_eq!(whole.median, Median::Twice(middle));
+        }
+    }
+}
