@@ -230,15 +230,16 @@ impl Intervals {
         let mut middle_ms = None;
         let mut weight = 1.0;
         let mut covered_ms = self.gap_ms as f64;
+        let mut passed = 0;
         for multiple in 1..=up_to.highest() {
             let center_ms = multiple as f64 * period_ms;
             let reach_ms = (width * (multiple as f64).sqrt() * period_ms).max(self.half_step_ms());
             let (from_ms, to_ms) = ((center_ms - reach_ms).max(covered_ms), center_ms + reach_ms);
             if from_ms <= to_ms {
                 // What is only known to the second spreads over a second.
-                let first = self.sorted_ms.partition_point(|interval| *interval < from_ms);
-                let end = self.sorted_ms.partition_point(|interval| *interval <= to_ms);
-                let gathered = end.saturating_sub(first);
+                let first = self.after(passed, |interval| interval < from_ms);
+                let end = self.after(first, |interval| interval <= to_ms);
+                let gathered = end - first;
                 let by_chance =
                     chance.between(self.round_out(from_ms, -0.5), self.round_out(to_ms, 0.5));
                 found.within += gathered;
@@ -246,7 +247,7 @@ impl Intervals {
                 found.weighted += weight * gathered as f64;
                 found.weighted_expected += weight * by_chance;
                 weight *= MULTIPLE_WEIGHT;
-                covered_ms = to_ms;
+                (covered_ms, passed) = (to_ms, end);
                 if multiple == 1 && gathered > 0 {
                     middle_ms = self.sorted_ms.get((2 * first + gathered) / 2).copied();
                 }
@@ -256,6 +257,12 @@ impl Intervals {
             }
         }
         middle_ms
+    }
+
+    /// How many intervals there are up to the last that `precedes`, of which so many have `passed`.
+    fn after(&self, passed: usize, precedes: impl Fn(f64) -> bool) -> usize {
+        let rest = self.sorted_ms.get(passed..).unwrap_or_default();
+        passed + rest.partition_point(|interval| precedes(*interval))
     }
 
     /// How much rather these intervals are gathered than thrown by chance; `None` if that is no more
