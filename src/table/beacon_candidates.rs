@@ -71,7 +71,7 @@ pub(super) fn generate(
                 end += run.len();
                 let open = open_of(run, &parameters);
                 if parameters.include_all || open.can_be_named() {
-                    runs.push(Run { part, members: end - run.len()..end, open });
+                    runs.push(Prospect { part, members: end - run.len()..end, open });
                 }
             }
         }
@@ -168,12 +168,12 @@ struct Prospects<'q> {
     question: Question<'q>,
     shared: Shared,
     members: Vec<Vec<Member>>,
-    runs: Vec<Run>,
+    runs: Vec<Prospect>,
     next: AtomicUsize,
 }
 
 /// The members of a row, in one part of all, and which detectors may name it.
-struct Run {
+struct Prospect {
     part: usize,
     members: Range<usize>,
     open: Open,
@@ -187,7 +187,7 @@ impl Prospects<'_> {
         let mut found = Found::default();
         loop {
             let at = self.next.fetch_add(1, atomic::Ordering::Relaxed);
-            let Some(Run { part, members, open }) = self.runs.get(at) else {
+            let Some(Prospect { part, members, open }) = self.runs.get(at) else {
                 return Ok(found);
             };
             let part = self.members.get(*part);
