@@ -97,13 +97,12 @@ impl Hours {
             if counted.peek().is_some_and(|(next, _)| *next == hour) {
                 continue;
             }
-            let found = Hour::of(&mut of_hour);
             if hour == hour_of(*first) {
-                hours.first = found;
+                hours.first = Hour::of(&mut of_hour);
             } else if hour == hour_of(*last) {
-                hours.last = found;
-            } else {
-                hours.share_between = hours.share_between.max(found.share());
+                hours.last = Hour::of(&mut of_hour);
+            } else if of_hour.len() as u64 > TOO_FEW {
+                hours.share_between = hours.share_between.max(Hour::of(&mut of_hour).share());
             }
             of_hour.clear();
         }

@@ -64,8 +64,9 @@ impl Spread {
         let mut squares = 0_u128;
         let add = |ms: &u64| squares = squares.wrapping_add(square(*ms));
         steps.count(lengths(times_ms).inspect(add));
-        let median = Median::Twice(steps.twice_median(count, lengths(times_ms)));
-        Some(Spread { median, squares })
+        let (from_ms, to_ms) = steps.around_median(count);
+        let twice_ms = twice_median_within(times_ms, from_ms, to_ms).unwrap_or(0);
+        Some(Spread { median: Median::Twice(twice_ms), squares })
     }
 
     /// The same with the median of the intervals between `times_ms`, sorted, if it is not known. None of
@@ -195,60 +196,43 @@ impl Steps {
     fn spread(&self, count: usize) -> Spread {
         let counted = (0..).zip(&self.counts);
         let squares = counted.map(|(ms, count)| square(ms) * u128::from(*count)).sum();
-        let ((lower, _), (upper, _)) = self.middle(count);
+        let (lower, upper) = self.middle(count);
         Spread { median: Median::Twice(lower + upper), squares }
     }
 
-    /// The step in which the length of this rank lies, and how many lengths lie below it.
-    fn of_rank(&self, rank: usize) -> (u64, usize) {
-        let mut below = 0;
-        for (step, count) in (0..).zip(&self.counts) {
-            if below + *count as usize > rank {
-                return (step, below);
-            }
-            below += *count as usize;
-        }
-        (0, 0)
+    /// The shortest and the longest length that the middle ones of `count` can be.
+    fn around_median(&self, count: usize) -> (u64, u64) {
+        let (first, last) = self.middle(count);
+        (first << self.width_bits, ((last + 1) << self.width_bits).wrapping_sub(1))
     }
 
-    fn counts_of(&self, step: u64) -> usize {
-        self.counts.get(step as usize).map_or(0, |count| *count as usize)
-    }
-
-    /// The steps of the middle lengths of `count`, and how many lengths lie below each.
-    fn middle(&self, count: usize) -> ((u64, usize), (u64, usize)) {
+    /// The steps of the middle lengths of `count`.
+    fn middle(&self, count: usize) -> (u64, u64) {
         (self.of_rank(count.saturating_sub(1) / 2), self.of_rank(count / 2))
     }
 
-    /// Of the `count` lengths that were counted.
-    fn twice_median(&self, count: usize, lengths: impl Iterator<Item = u64>) -> u64 {
-        let ((first, below), (last, _)) = self.middle(count);
-        let (from, more) = (first << self.width_bits, (last - first + 1) << self.width_bits);
-        let (of_first, of_last) = (self.counts_of(first), self.counts_of(last));
-        let mut near: Vec<u64> = Vec::with_capacity(of_first + of_last);
-        lengths
-            .filter(|length| length.wrapping_sub(from) < more)
-            .for_each(|length| near.push(length));
-        twice_median_of(count, below, &mut near).unwrap_or(0)
+    /// The step in which the length of this rank lies.
+    fn of_rank(&self, rank: usize) -> u64 {
+        let mut until = 0;
+        let reaches = |(_, count): &(u64, &u32)| {
+            until += **count as usize;
+            until > rank
+        };
+        (0..).zip(&self.counts).find(reaches).map_or(0, |(step, _)| step)
     }
 }
 
-/// Twice the median of the intervals between sorted times, if it is one of those from one length to
+/// Twice the median of the intervals between sorted times, if the middle ones are from one length to
 /// another.
 fn twice_median_within(times_ms: &[i64], from_ms: u64, to_ms: u64) -> Option<u64> {
-    let (mut below, mut near) = (0, Vec::new());
+    let (mut below, mut near) = (0, Vec::with_capacity(8 + times_ms.len() / 8));
     lengths(times_ms).for_each(|length| {
         below += usize::from(length < from_ms);
-        if length.wrapping_sub(from_ms) <= to_ms - from_ms {
+        if length.wrapping_sub(from_ms) <= to_ms.wrapping_sub(from_ms) {
             near.push(length);
         }
     });
-    twice_median_of(times_ms.len().checked_sub(1)?, below, &mut near)
-}
-
-/// Twice the median of `count` lengths, of which so many lie `below` those that are `near` it; `None`
-/// if it is not among these.
-fn twice_median_of(count: usize, below: usize, near: &mut [u64]) -> Option<u64> {
+    let count = times_ms.len().checked_sub(1)?;
     let (lower, upper) = (count.checked_sub(1)? / 2, count / 2);
     let (lower, upper) = (lower.checked_sub(below)?, upper - below);
     if upper >= near.len() {
