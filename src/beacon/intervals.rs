@@ -46,7 +46,6 @@ impl IntervalDistribution {
         let (_, longest_ms) = outline.intervals_ms?;
         let longest_ms = longest_ms.unsigned_abs();
         let spread = match outline.spread {
-            Some(spread) if times_ms.is_empty() => spread,
             Some(spread) => spread.with_median(times_ms, longest_ms),
             None => Spread::of(times_ms, longest_ms)?,
         };

@@ -102,6 +102,7 @@ impl Hours {
             } else if hour == hour_of(*last) {
                 hours.last = Hour::of(&mut of_hour);
             } else if of_hour.len() as u64 > TOO_FEW {
+                // Fewer have no share, and need not be put into order for it.
                 hours.share_between = hours.share_between.max(Hour::of(&mut of_hour).share());
             }
             of_hour.clear();

@@ -69,8 +69,8 @@ impl Spread {
         Some(Spread { median: Median::Twice(twice_ms), squares })
     }
 
-    /// The same with the median of the intervals between `times_ms`, sorted, if it is not known. None of
-    /// them is longer than `longest_ms`, and there are two at least.
+    /// The same with the median of the intervals between `times_ms`, sorted, if it is not known and there
+    /// are any. None of them is longer than `longest_ms`.
     pub fn with_median(self, times_ms: &[i64], longest_ms: u64) -> Spread {
         let Median::About(least, greatest) = self.median else {
             return self;
