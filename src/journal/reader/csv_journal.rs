@@ -1,24 +1,31 @@
-//! Our own journal as CSV with a header, a record at a time.
+//! Our own journal as CSV with a header, a record at a time, separated by commas, semicolons (Excel
+//! in much of Europe), tabs or vertical bars.
 //!
 //! A quoted value may go on over several lines, but a stray quote must not swallow the rest of
-//! the file: a record has a bounded number of lines.
+//! the file: a record has a bounded number of lines, and of bytes.
 
 use std::collections::VecDeque;
+use std::io::BufRead;
 
-use csv_core::{ReadRecordResult, Reader};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
-use super::lines::Lines;
-use super::{Source, Stop};
+use super::Stop;
+use super::lines::{LONGEST_LINE, Lines};
 use crate::journal::delivery::{Delivery, JournalSink};
 use crate::journal::field::Field;
-use crate::journal::row::{Column, Row, missing_column};
+use crate::journal::row::{Column, Row, missing_column, missing_column_of};
 
 /// More lines than this are no value of a journal's.
 const LONGEST_RECORD: usize = 64;
+/// Nor are more bytes, in lines after the first, unless told otherwise.
+const LARGEST_RECORD: usize = 4 << 20;
+
+const SEPARATORS: [u8; 4] = *b",;\t|";
 
 /// A CSV journal.
-pub(super) struct Csv {
-    lines: Lines<Source>,
+pub(super) struct Csv<R> {
+    lines: Lines<R>,
+    largest_record: usize,
     /// Read already, and still to be parsed: what followed a quote that was not closed.
     pending: VecDeque<NumberedLine>,
     /// By position; `None` for columns that are not ours.
@@ -38,16 +45,51 @@ pub(super) enum HeaderProblem {
     Missing(&'static str),
 }
 
-impl Csv {
-    /// Reads the header.
-    pub(super) fn new(source: Source) -> Result<Csv, HeaderProblem> {
+/// Whether a journal that starts with `head` has the names of our columns in its first line.
+pub(super) fn has_header(head: &str) -> bool {
+    let mut lines = head.lines().filter(|line| !line.trim().is_empty());
+    let header = lines.next().map(|line| match announced_separator(line) {
+        Some(_) => lines.next().unwrap_or_default(),
+        None => line,
+    });
+    header.is_some_and(|header| separator_of(header).is_some())
+}
+
+/// The separator in the line that Excel reads it from, `sep=;`.
+fn announced_separator(line: &str) -> Option<u8> {
+    let line = line.trim_matches(['\r', '"']);
+    match line.strip_prefix("sep=").or_else(|| line.strip_prefix("SEP="))?.as_bytes() {
+        [separator] => Some(*separator),
+        _ => None,
+    }
+}
+
+/// What separates the names of our columns in a header; `None` if they are not there.
+fn separator_of(header: &str) -> Option<u8> {
+    SEPARATORS.into_iter().find(|separator| {
+        let names = header.split(char::from(*separator));
+        missing_column_of(names.map(str::trim)).is_none()
+    })
+}
+
+impl<R: BufRead> Csv<R> {
+    /// Reads the header. `longest_line` is in bytes, if one was asked for.
+    pub(super) fn new(source: R, longest_line: Option<usize>) -> Result<Csv<R>, HeaderProblem> {
         let mut csv = Csv {
-            lines: Lines::new(source),
+            lines: Lines::new(source, longest_line.unwrap_or(LONGEST_LINE)),
+            largest_record: longest_line.unwrap_or(LARGEST_RECORD),
             pending: VecDeque::new(),
             columns: Vec::new(),
-            record: Record::new(),
+            record: Record::new(b','),
         };
-        if let Some(header) = csv.next_line().map_err(HeaderProblem::Io)? {
+        let mut header = csv.next_line().map_err(HeaderProblem::Io)?;
+        let announced = header.as_ref().and_then(|line| announced_separator(&line.text));
+        if announced.is_some() {
+            header = csv.next_line().map_err(HeaderProblem::Io)?;
+        }
+        if let Some(header) = header {
+            let separator = announced.or_else(|| separator_of(&header.text));
+            csv.record = Record::new(separator.unwrap_or(b','));
             csv.record.begin();
             csv.record.add(&header.text);
             csv.columns = csv.record.fields().map(|name| Column::named(&name)).collect();
@@ -64,12 +106,14 @@ impl Csv {
             to.at_line(first.number);
             self.record.begin();
             let mut is_complete = self.record.add(&first.text);
-            let mut more = Vec::new();
+            let (mut more, mut bytes) = (Vec::new(), 0);
             while !is_complete
                 && more.len() < LONGEST_RECORD
+                && bytes < self.largest_record
                 && let Some(next) = self.next_line().map_err(Stop::Io)?
             {
                 is_complete = self.record.add(&next.text);
+                bytes += next.text.len();
                 more.push(next);
             }
             if is_complete {
@@ -123,9 +167,10 @@ struct Record {
 }
 
 impl Record {
-    fn new() -> Record {
+    fn new(separator: u8) -> Record {
         let (bytes, ends) = (vec![0; 1024], vec![0; 64]);
-        Record { reader: Reader::new(), bytes, ends, bytes_used: 0, ends_used: 0 }
+        let reader = ReaderBuilder::new().delimiter(separator).build();
+        Record { reader, bytes, ends, bytes_used: 0, ends_used: 0 }
     }
 
     fn begin(&mut self) {

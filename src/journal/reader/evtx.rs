@@ -4,7 +4,7 @@
 
 use evtx::{EvtxParser, ParserSettings};
 
-use super::{Source, Stop};
+use super::{Source, Stop, sysmon};
 use crate::journal::delivery::{Delivery, JournalSink};
 use crate::journal::sysmon_event::Event;
 
@@ -37,7 +37,7 @@ pub(super) fn read<S: JournalSink>(
                 to.at_line(last_record);
                 match Event::of(&record.data) {
                     Some(event) => event.deliver(to).map_err(Stop::Sink)?,
-                    None => to.skip("not Sysmon's"),
+                    None => to.skip(sysmon::OF_OTHERS),
                 }
             }
             Err(error) => {

@@ -1,19 +1,16 @@
-//! Our own journal as NDJSON; CSV is split in `csv_journal`.
+//! Our own journal as JSON objects; CSV is split in `csv_journal`.
 
 use crate::journal::delivery::{Delivery, JournalSink};
 use crate::journal::row::Row;
 
-/// One line of NDJSON.
-pub(super) fn read_line<S: JournalSink>(
-    line: &str,
+/// One object, or why it is none.
+pub(super) fn read_object<S: JournalSink>(
+    object: &str,
     to: &mut Delivery<'_, S>,
-) -> Result<(), S::Error> {
+) -> Result<serde_json::Result<()>, S::Error> {
     let mut row = Row::default();
-    match row.read_json(line) {
-        Ok(()) => row.deliver(to),
-        Err(problem) => {
-            to.reject_json("a JSON object", &problem);
-            Ok(())
-        }
+    match row.read_json(object) {
+        Ok(()) => row.deliver(to).map(Ok),
+        Err(problem) => Ok(Err(problem)),
     }
 }

@@ -1,17 +1,21 @@
-//! Journal files as a stream of events, whatever their format and compression.
+//! Journal files as a stream of events, whatever their format, shape, encoding and compression.
 //!
-//! A reader holds one line (or one EVTX chunk) at a time and hands each event to a
-//! [`JournalSink`]. What it cannot read it reports and goes on; storing is the sink's affair.
+//! A reader holds one line or object (or one EVTX chunk) at a time and hands each event to a
+//! [`JournalSink`]. What it cannot read it reports and goes on; the sink does the storing.
 
 mod csv_journal;
 mod evtx;
 mod format;
 mod journal;
+mod json;
 mod lines;
+mod objects;
 mod osquery_log;
+mod rehearsal;
 mod separators;
 mod source;
 mod sysmon;
+mod wrapping;
 mod zeek;
 
 use std::io::BufRead;
@@ -20,10 +24,13 @@ pub use format::{Family, Format};
 pub use source::Source;
 
 use csv_journal::{Csv, HeaderProblem};
-use lines::Lines;
+use format::Start;
+use json::Json;
+use lines::{LONGEST_LINE, Lines};
 
 use super::delivery::{Delivered, Delivery, JournalSink};
 use super::field::is_blank;
+use crate::words;
 
 /// What reading a journal came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,38 +90,37 @@ pub fn read<S: JournalSink>(
 ) -> Result<Summary, ReadError<S::Error>> {
     let name = source.name().to_owned();
     let io_error = |source| ReadError::Io { name: name.clone(), source };
-    let format = match family {
-        Some(family) => Format::within(family, source.peek()),
-        None => match Format::detect(source.peek()) {
-            Ok(format) => format,
-            Err(hint) => {
-                return Err(match source.take_early_error() {
-                    Some(error) => io_error(error),
-                    None => ReadError::UnknownFormat { name, hint },
-                });
-            }
-        },
-    };
-    log::debug!("{name}: reading as {format}");
-    let mut delivery = Delivery::new(sink);
-    let outcome = match format {
-        Format::JournalCsv => match Csv::new(source) {
-            Ok(mut csv) => csv.read(&mut delivery),
-            Err(HeaderProblem::Io(error)) => Err(Stop::Io(error)),
-            Err(HeaderProblem::Missing(column)) => {
-                let problem = format!("its header has no column '{column}'");
-                return Err(ReadError::WrongFormat { name, expected: format, problem });
-            }
-        },
-        Format::Evtx => evtx::read(source, &mut delivery),
-        Format::JournalJson => read_lines(source, &mut delivery, journal::read_line),
-        Format::ZeekTsv => {
-            let mut zeek = zeek::Tsv::default();
-            read_lines(source, &mut delivery, |line, to| zeek.read_line(line, to))
+    let unknown = |hint| ReadError::UnknownFormat { name: name.clone(), hint };
+    if let Some(advice) = source.other_compression() {
+        return Err(unknown(format!(" ({advice})")));
+    }
+    let start = match Start::of(source.peek(), family) {
+        Ok(start) => start,
+        Err(hint) => {
+            let early = source.take_early_error();
+            return Err(early.map_or_else(|| unknown(hint), io_error));
         }
-        Format::ZeekJson => read_lines(source, &mut delivery, zeek::read_json_line),
-        Format::SysmonJson => read_lines(source, &mut delivery, sysmon::read_line),
-        Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
+    };
+    log::debug!("{name}: {start:?}");
+    let longest_line = source.longest_line();
+    let habits = rehearsal::habits(&start, &source);
+    let mut delivery = Delivery::new(sink).with_habits(habits);
+    let (outcome, told) = match start {
+        Start::Other(Format::Evtx) => {
+            (evtx::read(source, &mut delivery), Told::Format(Format::Evtx))
+        }
+        start => read_text(start, source, longest_line, &mut delivery),
+    };
+    let format = match told {
+        Told::Format(format) => format,
+        Told::Missing(expected, column) => {
+            let problem = format!("its header has no column '{column}'");
+            return Err(ReadError::WrongFormat { name, expected, problem });
+        }
+        Told::Nothing { hint, .. } if outcome.is_ok() && family.is_none() => {
+            return Err(unknown(hint));
+        }
+        Told::Nothing { nearest, .. } => nearest,
     };
     match outcome {
         Ok(()) => Ok(Summary { format, delivered: delivery.finish(), truncated: None }),
@@ -124,6 +130,55 @@ pub fn read<S: JournalSink>(
             Ok(Summary { format, delivered: delivery.finish(), truncated })
         }
         Err(Stop::Io(error)) => Err(io_error(error)),
+    }
+}
+
+/// What the whole of a journal turned out to be.
+enum Told {
+    Format(Format),
+    /// A format, but for a column that its header lacks.
+    Missing(Format, &'static str),
+    /// No journal; what it looks like instead, and what that is nearest to.
+    Nothing {
+        hint: String,
+        nearest: Format,
+    },
+}
+
+/// Reads any format but that of event logs, up to its end or to what stops it.
+fn read_text<S: JournalSink>(
+    start: Start,
+    source: impl BufRead,
+    longest_line: Option<usize>,
+    delivery: &mut Delivery<'_, S>,
+) -> (Result<(), Stop<S::Error>>, Told) {
+    match start {
+        Start::Json { shape, kind } => {
+            let mut json = Json::new(kind, longest_line);
+            let outcome = json.read(source, shape, delivery);
+            let told = json.format().map(Told::Format);
+            let nothing =
+                || Told::Nothing { hint: json.description(), nearest: Format::JournalJson };
+            (outcome, told.unwrap_or_else(nothing))
+        }
+        Start::Other(format @ Format::JournalCsv) => match Csv::new(source, longest_line) {
+            Ok(mut csv) => (csv.read(delivery), Told::Format(format)),
+            Err(HeaderProblem::Io(error)) => (Err(Stop::Io(error)), Told::Format(format)),
+            Err(HeaderProblem::Missing(column)) => (Ok(()), Told::Missing(format, column)),
+        },
+        Start::Other(format) => {
+            let mut zeek = zeek::Tsv::default();
+            let outcome =
+                read_lines(source, longest_line, delivery, |line, to| zeek.read_line(line, to));
+            let told = match zeek.other_log() {
+                Some(log) => Told::Nothing {
+                    hint: format!(" (it is Zeek's {log}.log: give conn.log)"),
+                    nearest: format,
+                },
+                None => Told::Format(format),
+            };
+            (outcome, told)
+        }
     }
 }
 
@@ -141,16 +196,18 @@ fn is_cut_short(error: &std::io::Error) -> bool {
 
 fn read_lines<'s, S: JournalSink>(
     source: impl BufRead,
+    longest_line: Option<usize>,
     delivery: &mut Delivery<'s, S>,
     mut read_line: impl FnMut(&str, &mut Delivery<'s, S>) -> Result<(), S::Error>,
 ) -> Result<(), Stop<S::Error>> {
-    let mut lines = Lines::new(source);
+    let longest = longest_line.unwrap_or(LONGEST_LINE);
+    let mut lines = Lines::new(source, longest);
     while let Some(line) = lines.next().map_err(Stop::Io)? {
         delivery.at_line(line.number);
         match line.text {
             Some(text) if is_blank(&text) => {}
             Some(text) => read_line(&text, delivery).map_err(Stop::Sink)?,
-            None => delivery.reject(format_args!("longer than {} MiB", lines::LONGEST_LINE >> 20)),
+            None => delivery.reject(format_args!("longer than {}", words::bytes(longest as u64))),
         }
     }
     Ok(())
