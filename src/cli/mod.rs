@@ -3,12 +3,15 @@
 mod asked;
 mod assets;
 mod extension;
+mod files;
 mod help;
 mod import;
 mod interrupt;
+mod latest;
 mod output;
 mod progress;
 mod query;
+mod reading;
 mod reference;
 mod report;
 mod say;

@@ -19,10 +19,13 @@ pub(super) fn habits(start: &Start, source: &Source) -> Habits {
     // What is cut by the end of the head would be misread.
     let whole_lines = memchr::memrchr(b'\n', head).map_or(head.len(), |end| end + 1);
     let (habits, needs_more) = habits_of(start, &head[..whole_lines], longest_line);
-    let whole = if needs_more { source.again() } else { None };
-    match whole {
+    if !needs_more || source.is_short() {
+        return habits;
+    }
+    match source.again() {
         Some(whole) => habits_of(start, whole, longest_line).0,
-        None => habits, // the start tells, or a stream cannot be read twice
+        // A stream cannot be read twice: what its start does not tell is not guessed.
+        None => Habits { private_is_local: false, ..habits },
     }
 }
 

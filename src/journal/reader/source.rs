@@ -118,6 +118,11 @@ impl Source {
         Some(Source { longest_line: self.longest_line, ..again })
     }
 
+    /// Whether [`Source::peek`] shows all of it.
+    pub(super) fn is_short(&self) -> bool {
+        (self.peek().len() as u64) < HEAD
+    }
+
     /// The longest line that is to be held, in bytes, if one was asked for.
     pub(super) fn longest_line(&self) -> Option<usize> {
         self.longest_line
