@@ -10,8 +10,11 @@ mod collectors;
 mod documentation;
 mod documents;
 mod evtx_file;
+mod files;
 #[cfg(unix)]
 mod help;
+mod journal_rows;
+mod journal_shapes;
 #[cfg(unix)]
 mod live_collection;
 mod oracle;

@@ -46,7 +46,8 @@ impl Unit {
         match self {
             // Through whole microseconds: 1553015553.602 lies a hair under its own milliseconds.
             Unit::Seconds => (number * 1e6).round() as i64 / 1000,
-            finer => (number * 1000.0 / finer.in_a_second()) as i64,
+            // Whole numbers of microseconds are exact here, and so is their quotient.
+            finer => (number / (finer.in_a_second() / 1000.0)) as i64,
         }
     }
 }
@@ -333,7 +334,7 @@ mod tests {
         #[test]
         fn numbers_of_any_unit_come_back(seconds in 300_000_000u64..9_000_000_000, ms in 0u64..1000) {
             let time_ms = seconds * 1000 + ms;
-            for text in [time_ms.to_string(), format!("{time_ms}007")] {
+            for text in [time_ms.to_string(), format!("{time_ms}000"), format!("{time_ms}007")] {
                 prop_assert_eq!(column(&[&text]), [Ok(time_ms as i64)], "{}", text);
             }
         }
