@@ -368,6 +368,8 @@ fn sysmon_evtx() -> Vec<u8> {
 fn sysmon_events_are_the_same_from_evtx_compressed_or_not() {
     assert_is_sysmon(sysmon_evtx(), Format::Evtx);
     assert_is_sysmon(gz(sysmon_evtx()), Format::Evtx);
+    // With nothing behind it, however much.
+    assert_is_sysmon(gz([sysmon_evtx(), vec![0; 100 << 16]].concat()), Format::Evtx);
     // As a file on disk, which is read in place.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sysmon.evtx");

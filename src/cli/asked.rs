@@ -205,7 +205,9 @@ fn fill_temporary(
             Err(error) if others.include(file, &error) => {}
             Err(error) => {
                 read.refused += 1;
-                last_refusal.replace(error).map(complain);
+                if let Some(earlier) = last_refusal.replace(error) {
+                    complain(earlier);
+                }
             }
         }
     }

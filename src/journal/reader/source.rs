@@ -149,15 +149,18 @@ impl Source {
         self.head_error.take()
     }
 
-    /// The bytes as a file that can seek: the journal's own, or a temporary copy of them; and the
-    /// error that ended the copy early, if one did.
-    pub(super) fn into_seekable(mut self) -> Result<(File, Option<Error>)> {
+    /// The bytes as a file that can seek: the journal's own, or a temporary one that `copy` writes
+    /// them to; and the error that ended the copy early, if one did.
+    pub(super) fn into_seekable(
+        mut self,
+        copy: impl FnOnce(&mut Source, &mut File) -> Result<()>,
+    ) -> Result<(File, Option<Error>)> {
         let (mut file, error) = match self.seekable.take() {
             Some(file) => (file, None),
             None => {
-                let mut copy = tempfile::tempfile()?;
-                let error = std::io::copy(&mut self, &mut copy).err();
-                (copy, error)
+                let mut file = tempfile::tempfile()?;
+                let error = copy(&mut self, &mut file).err();
+                (file, error)
             }
         };
         file.seek(SeekFrom::Start(0))?;
