@@ -4,10 +4,13 @@
 //! and the collectors of live ones. Nothing here stores events or judges them.
 
 mod address;
+pub mod audit;
 pub mod collector;
 mod delivery;
 mod event;
 mod field;
+#[cfg(target_os = "linux")]
+pub mod kernel;
 mod osquery_event;
 mod printable;
 pub mod reader;
