@@ -4,16 +4,27 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use beacon_candidates::journal::kernel::KernelSource;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::help;
 
 #[derive(Args)]
-#[command(after_help = help::closing(EXAMPLES, FAILURE))]
+#[command(after_help = help::closing_until_a_signal(EXAMPLES, FAILURE))]
 pub struct Collect {
     /// The cache to fill [default: the system's for root, else the user's own]
     #[arg(long, value_name = "PATH")]
     cache: Option<PathBuf>,
+
+    /// Where to take connections from [default: the first that this kernel allows]
+    #[arg(long, value_name = "SOURCE", value_parser = source())]
+    source: Option<KernelSource>,
+}
+
+fn source() -> impl TypedValueParser<Value = KernelSource> {
+    let names = PossibleValuesParser::new(KernelSource::ALL.map(KernelSource::name));
+    names.try_map(|name| name.parse::<KernelSource>())
 }
 
 const FAILURE: &str = "the kernel hands on no connections, or the cache cannot be written";
@@ -44,7 +55,10 @@ impl Collect {
             signal_hook::flag::register(signal, Arc::clone(&ends))
                 .context("cannot handle signals")?;
         }
-        let journal = open_first()?;
+        let journal = match self.source {
+            Some(source) => source.open()?,
+            None => open_first()?,
+        };
         let writer = Writer::open(&path, "collect", Retention::default())?;
         let source = journal.name();
         note(format_args!("collecting from {source} into {}; Ctrl-C ends it", path.display()));

@@ -13,6 +13,8 @@ mod journal;
 #[cfg(target_os = "linux")]
 mod processes;
 
+use std::str::FromStr;
+
 #[cfg(target_os = "linux")]
 pub use {
     ebpf::EbpfUnusable,
@@ -35,5 +37,19 @@ impl KernelSource {
         match self {
             KernelSource::Ebpf => "ebpf",
         }
+    }
+}
+
+/// A name that no source of the kernel has.
+#[derive(Debug, thiserror::Error)]
+#[error("'{0}' is no source of connections in the kernel")]
+pub struct UnknownSource(String);
+
+impl FromStr for KernelSource {
+    type Err = UnknownSource;
+
+    fn from_str(name: &str) -> Result<KernelSource, UnknownSource> {
+        let source = KernelSource::ALL.into_iter().find(|source| source.name() == name);
+        source.ok_or_else(|| UnknownSource(name.to_owned()))
     }
 }
