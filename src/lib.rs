@@ -26,6 +26,8 @@
 
 pub mod beacon;
 pub mod cache;
+#[cfg(target_os = "linux")]
+pub mod collection;
 pub mod host;
 pub mod journal;
 pub mod reference;

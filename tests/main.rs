@@ -14,6 +14,8 @@ mod documents;
 mod evtx_file;
 #[cfg(unix)]
 mod help;
+#[cfg(target_os = "linux")]
+mod kernel_sources;
 #[cfg(unix)]
 mod live_collection;
 mod oracle;

@@ -2,6 +2,7 @@
 
 mod asked;
 mod assets;
+mod collect;
 mod extension;
 mod help;
 mod import;
@@ -69,6 +70,8 @@ enum Verb {
     Report(report::Report),
     /// Read journal files into a cache
     Import(import::Import),
+    /// Record the connections of this machine into a cache, until Ctrl-C (Linux)
+    Collect(collect::Collect),
     /// Show what a cache holds and where it came from
     Status(status::Status),
     /// Make a journal of an endpoint's day, with implants and their labels
@@ -104,6 +107,7 @@ impl Arguments {
             (Some(Verb::Query(query)), None) => query.run(self.verbose),
             (Some(Verb::Report(report)), None) => report.run(self.verbose),
             (Some(Verb::Import(import)), None) => import.run(self.verbose),
+            (Some(Verb::Collect(collect)), None) => collect.run(),
             (Some(Verb::Status(status)), None) => status.run(),
             (Some(Verb::Simulate(simulate)), None) => simulate.run(),
             (Some(Verb::Assets(assets)), None) => assets.run(),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::cache::Retention;
 use crate::journal::collector::{InvalidSql, Named, Source, SqlSource};
+use crate::journal::kernel::KernelSource;
 
 /// Every key and table, as it is written in the file.
 const KEYS: [&str; 13] = [
@@ -27,17 +28,19 @@ const KEYS: [&str; 13] = [
     "collector.overlap_seconds",
     "collector.lookback_hours",
 ];
-/// What `collector.source` may be.
-const SOURCES: [&str; 8] = [
-    "auto",
-    "none",
-    "sql",
-    "sophos",
-    "sysmon",
-    "socket_events",
-    "bpf_socket_events",
-    "process_open_sockets",
+/// What `collector.source` may be, besides [`SQL`].
+const SOURCES: [(&str, CollectionSource); 8] = [
+    ("auto", CollectionSource::Table(Source::Auto)),
+    ("none", CollectionSource::Nothing),
+    ("ebpf", CollectionSource::Kernel(KernelSource::Ebpf)),
+    ("sysmon", CollectionSource::Table(Source::Named(Named::Sysmon))),
+    ("socket_events", CollectionSource::Table(Source::Named(Named::SocketEvents))),
+    ("bpf_socket_events", CollectionSource::Table(Source::Named(Named::BpfSocketEvents))),
+    ("process_open_sockets", CollectionSource::Table(Source::Named(Named::OpenSockets))),
+    ("sophos", CollectionSource::Sophos),
 ];
+/// The source that needs more than its name.
+const SQL: &str = "sql";
 /// osquery's watchdog would not like more.
 const LEAST_POLL_SECONDS: i64 = 5;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -77,6 +80,8 @@ pub struct Collection {
 pub enum CollectionSource {
     /// Nothing.
     Nothing,
+    /// A source in the kernel.
+    Kernel(KernelSource),
     /// One of osquery's own tables.
     Table(Source),
     /// A query.
@@ -308,36 +313,31 @@ impl File {
 
 impl CollectorKeys {
     fn source(self) -> Result<CollectionSource, String> {
-        let is_given = self.sql.is_some();
-        let name = self.source.as_deref().unwrap_or(if is_given { "sql" } else { "auto" });
-        if is_given && name != "sql" {
-            return Err(format!("collector.sql is given, but collector.source is '{name}'"));
-        }
-        let table = |named| CollectionSource::Table(Source::Named(named));
-        Ok(match name {
-            "auto" => CollectionSource::Table(Source::Auto),
-            "none" => CollectionSource::Nothing,
-            "sql" => {
-                let sql =
-                    self.sql.ok_or("collector.source is 'sql': give the query as collector.sql")?;
+        let name = self.source.as_deref().unwrap_or(if self.sql.is_some() { SQL } else { "auto" });
+        match (name, self.sql) {
+            (SQL, Some(sql)) => {
                 SqlSource::new(&sql, 0)
                     .map_err(|problem: InvalidSql| format!("collector.sql: {problem}"))?;
-                CollectionSource::Sql(sql)
+                Ok(CollectionSource::Sql(sql))
             }
-            "sophos" => CollectionSource::Sophos,
-            "sysmon" => table(Named::Sysmon),
-            "socket_events" => table(Named::SocketEvents),
-            "bpf_socket_events" => table(Named::BpfSocketEvents),
-            "process_open_sockets" => table(Named::OpenSockets),
-            other => {
-                let nearest = nearest(other, &SOURCES);
-                let all = SOURCES.join(", ");
-                return Err(format!(
-                    "collector.source '{other}' is not known; did you mean '{nearest}'? ({all})"
-                ));
+            (SQL, None) => {
+                Err("collector.source is 'sql': give the query as collector.sql".to_owned())
             }
-        })
+            (name, Some(_)) => {
+                Err(format!("collector.sql is given, but collector.source is '{name}'"))
+            }
+            (name, None) => {
+                let known = SOURCES.into_iter().find(|(known, _)| *known == name);
+                known.map(|(_, source)| source).ok_or_else(|| unknown_source(name))
+            }
+        }
     }
+}
+
+fn unknown_source(name: &str) -> String {
+    let names: Vec<_> = SOURCES.iter().map(|(name, _)| *name).chain([SQL]).collect();
+    let (nearest, all) = (nearest(name, &names), names.join(", "));
+    format!("collector.source '{name}' is not known; did you mean '{nearest}'? ({all})")
 }
 
 fn between(key: &str, value: i64, least: i64, most: i64) -> Result<(), String> {

@@ -9,7 +9,6 @@ pub mod collector;
 mod delivery;
 mod event;
 mod field;
-#[cfg(target_os = "linux")]
 pub mod kernel;
 mod osquery_event;
 mod printable;

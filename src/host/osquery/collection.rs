@@ -7,6 +7,7 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,12 @@ use super::polling::{Osquery, Polling};
 use super::slices::{Reach, Slices};
 use super::supervisor::Options;
 use crate::cache::{CacheError, Retention, Writer};
+#[cfg(target_os = "linux")]
+use crate::collection::collect;
 use crate::host::config::{Collection, CollectionSource};
 use crate::journal::collector::{self, Choice, Collector, HostError, SqlSource};
+#[cfg(target_os = "linux")]
+use crate::journal::kernel::open_first;
 use crate::table::CacheUse;
 
 /// What other writers are told of us.
@@ -40,6 +45,8 @@ const BATCH: usize = 1 << 15;
 
 /// Collection, ready to run.
 pub(super) struct Collecting {
+    /// Whether the process is about to end.
+    ends: Arc<AtomicBool>,
     socket: PathBuf,
     cache: PathBuf,
     retention: Retention,
@@ -52,9 +59,11 @@ pub(super) struct Collecting {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stopped {
     #[error("{0}")]
-    NothingRecords(&'static str),
+    NothingRecords(String),
     #[error("another source may record by now")]
     LooksAgain,
+    #[error("the process ends")]
+    Ends,
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
@@ -62,8 +71,13 @@ pub(super) enum Stopped {
 }
 
 impl Collecting {
-    pub(super) fn new(options: &Options, cache_use: Arc<CacheUse>) -> Collecting {
+    pub(super) fn new(
+        options: &Options,
+        cache_use: Arc<CacheUse>,
+        ends: Arc<AtomicBool>,
+    ) -> Collecting {
         Collecting {
+            ends,
             socket: options.socket.clone(),
             cache: options.cache.clone(),
             retention: options.retention,
@@ -73,7 +87,7 @@ impl Collecting {
         }
     }
 
-    /// Collects until the process ends.
+    /// Collects until the process is about to end. Who says so unparks this thread, too.
     pub(super) fn run(self) {
         let mut pause = FIRST_PAUSE;
         let mut slices = Slices::new();
@@ -83,20 +97,23 @@ impl Collecting {
                 Ok(never) => match never {},
                 Err(stopped) => stopped,
             };
+            if self.is_ending() {
+                return;
+            }
             self.cache_use.reads(&stopped.to_string());
             if std::mem::replace(&mut told, stopped.to_string()) != told {
                 log::warn!("collects nothing: {stopped}");
             }
             match stopped {
-                Stopped::LooksAgain => {}
+                Stopped::LooksAgain | Stopped::Ends => {}
                 Stopped::NothingRecords(reason) => {
-                    self.note_stopped(reason);
-                    thread::sleep(TRIES_AGAIN);
+                    self.note_stopped(&reason);
+                    self.sleep(TRIES_AGAIN);
                 }
                 // Who holds it may end at any time.
-                Stopped::Cache(CacheError::Locked { .. }) => thread::sleep(TRIES_AGAIN),
+                Stopped::Cache(CacheError::Locked { .. }) => self.sleep(TRIES_AGAIN),
                 Stopped::Host(_) | Stopped::Cache(_) => {
-                    thread::sleep(pause);
+                    self.sleep(pause);
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
@@ -111,15 +128,19 @@ impl Collecting {
         next_pause: &mut Duration,
     ) -> Result<Infallible, Stopped> {
         let choice = self.choose()?;
-        let collector = choice.collector.ok_or(Stopped::NothingRecords(choice.remark))?;
+        let not_from_kernel = self.collect_from_kernel(choice.is_told_to_record)?;
+        let nothing = || Stopped::NothingRecords(choice.remark.to_owned());
+        let collector = choice.collector.ok_or_else(nothing)?;
         let is_last_resort = self.is_last_resort(&collector);
         if is_last_resort && self.begun.elapsed() < SETTLING {
-            return Err(Stopped::NothingRecords("waiting for osquery's events to start"));
+            let reason = "waiting for osquery's events to start".to_owned();
+            return Err(Stopped::NothingRecords(reason));
         }
         let writer = Writer::open(&self.cache, ROLE, self.retention)?.with_batch(BATCH);
         self.cache_use.writes();
         log::info!("collects from {}", collector.name());
         let mut polling = Polling::new(writer, collector, choice.remark);
+        polling.warning(&not_from_kernel);
         let interval = self.interval(&mut polling, choice.events_expiry_s);
         let reach = Reach {
             first_s: match polling.collector.is_an_event_table() {
@@ -164,7 +185,10 @@ impl Collecting {
                 }
                 Err(stopped) => return Err(stopped),
             }
-            thread::sleep(pause);
+            self.sleep(pause);
+            if self.is_ending() {
+                return Err(Stopped::Ends);
+            }
             if is_last_resort && looked.elapsed() > LOOKS_AGAIN {
                 looked = Instant::now();
                 let better = self.choose()?.collector;
@@ -172,6 +196,54 @@ impl Collecting {
                     return Err(Stopped::LooksAgain);
                 }
             }
+        }
+    }
+
+    /// Collects from the kernel until the process ends, where that is possible and nobody has named
+    /// another source; else says why it is not possible, '' if that was not asked for.
+    #[cfg(target_os = "linux")]
+    fn collect_from_kernel(&self, is_told_to_record: bool) -> Result<String, Stopped> {
+        let journal = match &self.collection.source {
+            CollectionSource::Kernel(source) => source.open().map_err(|reason| {
+                Stopped::NothingRecords(format!("collector.source is '{}': {reason}", source.name()))
+            })?,
+            CollectionSource::Table(collector::Source::Auto) if is_told_to_record => {
+                match open_first() {
+                    Ok(journal) => journal,
+                    Err(reason) => return Ok(reason.to_string()),
+                }
+            }
+            _ => return Ok(String::new()),
+        };
+        let writer = Writer::open(&self.cache, ROLE, self.retention)?;
+        self.cache_use.writes();
+        log::info!("collects from {}", journal.name());
+        collect(journal, writer, &mut || !self.is_ending())?;
+        Err(Stopped::Ends)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn collect_from_kernel(&self, _is_told_to_record: bool) -> Result<String, Stopped> {
+        match &self.collection.source {
+            CollectionSource::Kernel(source) => Err(Stopped::NothingRecords(format!(
+                "collector.source is '{}', which only Linux has",
+                source.name()
+            ))),
+            _ => Ok(String::new()),
+        }
+    }
+
+    fn is_ending(&self) -> bool {
+        self.ends.load(Ordering::Acquire)
+    }
+
+    /// Sleeps, but not longer than the process lives.
+    fn sleep(&self, pause: Duration) {
+        let until = Instant::now() + pause;
+        while !self.is_ending()
+            && let Some(rest) = until.checked_duration_since(Instant::now())
+        {
+            thread::park_timeout(rest);
         }
     }
 
@@ -188,6 +260,7 @@ impl Collecting {
                 return Ok(collector::choose(*source, &mut osquery)?);
             }
             CollectionSource::Nothing => (None, "collector.source is 'none'"),
+            CollectionSource::Kernel(_) => (None, ""),
             CollectionSource::Sql(sql) => {
                 let sql = SqlSource::new(sql, self.collection.overlap_s);
                 let sql = sql.map_err(|error| HostError(error.to_string()))?;
@@ -197,7 +270,7 @@ impl Collecting {
                 (Some(Collector::Sql(SqlSource::sophos(self.collection.overlap_s))), "")
             }
         };
-        Ok(Choice { collector, remark, events_expiry_s: None })
+        Ok(Choice { collector, remark, events_expiry_s: None, is_told_to_record: true })
     }
 
     /// Between two polls: often enough that osquery has not forgotten what was between them.
@@ -209,10 +282,10 @@ impl Collecting {
         };
         let half_s = expiry_s.unsigned_abs() / 2;
         if half_s < LEAST_S {
-            polling.warning = format!(
+            polling.warning(&format!(
                 "events may be lost, because osquery forgets them after {expiry_s} s \
                  (--events_expiry)"
-            );
+            ));
         }
         self.collection.poll.min(Duration::from_secs(half_s.max(LEAST_S)))
     }

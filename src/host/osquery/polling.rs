@@ -25,7 +25,7 @@ pub(super) struct Polling {
     /// What speaks against the collector, until it delivers; '' if nothing does.
     remark: String,
     /// What is to be known of it besides.
-    pub(super) warning: String,
+    warning: String,
 }
 
 impl Polling {
@@ -36,6 +36,14 @@ impl Polling {
             std::mem::swap(&mut remark, &mut warning);
         }
         Polling { writer, collector, remark, warning }
+    }
+
+    /// Adds to what is to be known of it; '' adds nothing.
+    pub(super) fn warning(&mut self, warning: &str) {
+        if !warning.is_empty() && !self.warning.is_empty() {
+            self.warning.push_str("; ");
+        }
+        self.warning.push_str(warning);
     }
 
     /// Collects the next slice; gives whether it reached up to now.

@@ -97,19 +97,34 @@ pub fn run(options: &Options) -> Result<(), SupervisorError> {
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(SupervisorError::Signals)?;
     }
-    let supervisor = Supervisor::new(options.clone());
+    let supervisor = Supervisor::new(options.clone(), Arc::clone(&stop));
     let registered = Arc::clone(&supervisor.registered);
+    let collecting = Arc::clone(&supervisor.collecting);
     // In a thread of its own, so that this one can leave while osquery hangs.
     let watch = thread::spawn(move || supervisor.watch());
-    while !watch.is_finished() {
-        if stop.load(Ordering::Acquire) {
-            log::info!("ended by a signal");
-            say_farewell(&options.socket, *locked(&registered));
-            return Ok(());
-        }
+    while !watch.is_finished() && !stop.load(Ordering::Acquire) {
         thread::sleep(TICK);
     }
-    watch.join().unwrap_or(Ok(()))
+    // Nobody else collects from now on: what was collected last has to be written down.
+    let was_told = stop.swap(true, Ordering::AcqRel);
+    let collecting = locked(&collecting).take();
+    if let Some(collecting) = &collecting {
+        collecting.thread().unpark();
+    }
+    let outcome = if was_told {
+        log::info!("ended by a signal");
+        say_farewell(&options.socket, *locked(&registered));
+        Ok(())
+    } else {
+        watch.join().unwrap_or(Ok(()))
+    };
+    let deadline = Instant::now() + FAREWELL;
+    while collecting.as_ref().is_some_and(|thread| !thread.is_finished())
+        && Instant::now() < deadline
+    {
+        thread::sleep(TICK);
+    }
+    outcome
 }
 
 struct Supervisor {
@@ -120,6 +135,10 @@ struct Supervisor {
     cache_use: Arc<CacheUse>,
     /// Our uuid in osquery, while we are registered.
     registered: Arc<Mutex<Option<i64>>>,
+    /// Whether the process is about to end.
+    ends: Arc<AtomicBool>,
+    /// The thread that fills the cache.
+    collecting: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 /// What a check of the registration found.
@@ -139,7 +158,7 @@ struct Serving {
 }
 
 impl Supervisor {
-    fn new(options: Options) -> Supervisor {
+    fn new(options: Options, ends: Arc<AtomicBool>) -> Supervisor {
         let started = jiff::Timestamp::now().as_nanosecond();
         let identity = format!("{} {started}", std::process::id());
         let cache_use = Arc::new(CacheUse::default());
@@ -149,14 +168,15 @@ impl Supervisor {
             .with_use(Arc::clone(&cache_use));
         let extension = Extension::new(tables, options.answers_kept_for, identity.clone());
         let extension = Arc::new(extension);
-        Supervisor { options, extension, identity, cache_use, registered: Arc::default() }
+        let (registered, collecting) = (Arc::default(), Arc::default());
+        Supervisor { options, extension, identity, cache_use, registered, ends, collecting }
     }
 
     fn watch(&self) -> Result<(), SupervisorError> {
         self.wait_for_osquery()?;
-        // It needs no end of its own: what a kill leaves behind is whole.
-        let collecting = Collecting::new(&self.options, Arc::clone(&self.cache_use));
-        thread::spawn(move || collecting.run());
+        let ends = Arc::clone(&self.ends);
+        let collecting = Collecting::new(&self.options, Arc::clone(&self.cache_use), ends);
+        *locked(&self.collecting) = Some(thread::spawn(move || collecting.run()));
         while let Some((serving, uuid)) = self.register()? {
             log::info!("registered with osquery as extension {uuid}");
             *locked(&self.registered) = Some(uuid);
