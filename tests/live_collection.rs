@@ -138,6 +138,27 @@ fn a_failing_source_is_seen_in_beacon_status_and_made_up_for() {
 }
 
 #[test]
+fn times_of_batches_are_told_in_the_state_of_their_source() {
+    let cache = TestCache::new();
+    let osquery = Osquery::recording(&cache);
+    let last = now_s() - 5;
+    for batch in 0..5 {
+        osquery.connect(60, last - 40 * batch, last - 40 * batch);
+    }
+    let config = cache.folder().join("tables.toml");
+    std::fs::write(&config, "[collector]\nsource = 'socket_events'\npoll_seconds = 5\n").unwrap();
+    let Some(mut host) = Host::start(&osquery) else { return };
+    let _extension =
+        Extension::start(&cache, &["--timeout", "10", "--config", config.to_str().unwrap()]);
+    host.wait_for_registration(1, 10 * SECOND);
+    let expected =
+        "collecting; times are of batches up to 40 s apart: rhythms under 80 s cannot be seen";
+    wait_until("it says so", 20 * SECOND, || {
+        status(&mut host, "socket_events")["state"] == expected
+    });
+}
+
+#[test]
 fn a_host_that_records_nothing_is_seen_to_be_blind() {
     let cache = TestCache::new();
     let Some(mut host) = Host::start(&Osquery::without_events(&cache)) else { return };

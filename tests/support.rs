@@ -89,6 +89,7 @@ pub fn import_into(writer: &mut Writer, journal: Vec<u8>) -> Imported {
         rejected: summary.delivered.rejected,
         last_error: "",
         cursor_s: None,
+        blur_s: None,
     };
     let counts = writer.end_pass(&outcome).unwrap();
     Imported { summary, counts, rejections }

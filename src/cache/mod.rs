@@ -9,6 +9,7 @@ use std::ops::Range;
 
 pub mod block;
 mod blocks;
+mod blur;
 pub mod checkins;
 mod claims;
 mod column;
@@ -40,6 +41,7 @@ mod walk;
 mod writer;
 
 pub use block::Connection;
+pub use blur::shortest_period_s;
 pub use decoded::{DecodedBlock, Parts, Run};
 pub use error::CacheError;
 pub use group::Group;

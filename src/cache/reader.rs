@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use super::sources::{self, Source};
-use super::{CacheError, location, schema};
+use super::{CacheError, Window, blur, location, schema};
 use crate::journal::{FileTime, SophosPid};
 
 /// What a reader has read.
@@ -200,6 +200,12 @@ impl Reader {
     /// What has been delivered by each source.
     pub fn sources(&self) -> Result<Vec<Source>, CacheError> {
         sources::all(&self.database)
+    }
+
+    /// How far apart the batches were whose times stand for those of this endpoint's connections, on
+    /// the days that `window` touches, in seconds; `None` if its times are those of connections.
+    pub fn blur_s(&self, window: Window) -> Result<Option<u32>, CacheError> {
+        blur::largest_s(window, &self.database)
     }
 
     /// Unix milliseconds of the latest connection; `None` if there is none.

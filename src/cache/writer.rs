@@ -17,7 +17,9 @@ use super::merge_into_blocks::{PassState, merge_into_blocks};
 use super::names::{self, Names};
 use super::schema::{self, Durability};
 use super::waiting::Waiting;
-use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
+use super::{
+    CacheError, Cursor, PassOutcome, Retention, Window, blur, claims, location, retention, sources,
+};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent};
 
 /// So many connections wait for one transaction unless told otherwise: some 44 MB of memory.
@@ -111,6 +113,7 @@ impl Writer {
             rejected: 0,
             last_error: &message,
             cursor_s: None,
+            blur_s: None,
         };
         sources::record(&outcome, &PassCounts::default(), &database)?;
         Writer::new(database, path, retention, Some(lock))
@@ -222,6 +225,13 @@ impl Writer {
     /// Where the collection of live sources goes on; `None` if none was collected yet.
     pub fn cursor(&self) -> Result<Option<Cursor>, CacheError> {
         sources::cursor(&self.database)
+    }
+
+    /// By how much the times within `window` are off at most, in seconds; see [`Reader::blur_s`].
+    ///
+    /// [`Reader::blur_s`]: super::Reader::blur_s
+    pub fn blur_s(&self, window: Window) -> Result<Option<u32>, CacheError> {
+        blur::largest_s(window, &self.database)
     }
 
     /// Notes that no live source is collected any more, and why.

@@ -19,7 +19,7 @@ use super::tables::Answer;
 use super::{QueryContext, Row, Table, TableError};
 use crate::beacon::readings::Readings;
 use crate::beacon::{fixed_interval, repetitive_interval};
-use crate::cache::{Group, Reader, Summary};
+use crate::cache::{Group, Reader, Summary, shortest_period_s};
 use crate::suppression::Rules;
 
 /// The rows for `context`, with `now_ms` (unix milliseconds) as the end of the window if the
@@ -30,7 +30,9 @@ pub(super) fn generate(
     context: &QueryContext,
     now_ms: i64,
 ) -> Result<Answer, TableError> {
-    let parameters = Parameters::of(context, now_ms)?;
+    let mut parameters = Parameters::of(context, now_ms)?;
+    let blur_s = reader.blur_s(parameters.window)?;
+    parameters.shortest_period_s = blur_s.map_or(0.0, |blur_s| shortest_period_s(blur_s).into());
     let narrowing = Narrowing::of(context, &NARROWING)?;
     let suppresses = !parameters.include_suppressed || context.uses("suppressed_by");
     let mut wanted = Wanted::by(context);

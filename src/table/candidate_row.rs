@@ -96,7 +96,7 @@ impl CandidateRow<'_> {
                 "duration_score" => Value::of_measure(rita.map(|scores| scores.duration)),
                 "histogram_score" => Value::of_measure(rita.map(|scores| scores.histogram)),
                 "rita_score" => Value::of_measure(rita.map(|scores| scores.mean)),
-                "beacon_score" => Value::measure(judgement.score()),
+                "beacon_score" => Value::of_measure(judgement.score),
                 "detected_by" => judgement.detected_by.join(",").into(),
                 "suppressed_by" => self.suppressed_by.into(),
                 "sparkline" => self.sparkline().into(),

@@ -164,19 +164,20 @@ const CANDIDATES: &[Column] = &[
         "period",
         Kind::Double,
         "time from check-in to check-in, seconds: the median of I/k over intervals I of about k \
-         periods, k from 1 to 10; NULL for a lone check-in",
+         periods, k from 1 to 10; NULL for a lone check-in, and where it is under what the source's \
+         times can tell (see beacon_status)",
     ),
     plain(
         "jitter",
         Kind::Double,
         "how much that varies, as a share of the period: the interquartile range of I/k over it, 0 \
-         for clockwork, j for sleeps uniform within +-j; NULL for a lone check-in",
+         for clockwork, j for sleeps uniform within +-j; NULL where period is",
     ),
     plain(
         "missed_checkins",
         Kind::BigInt,
         "check-ins that were left out: the sum of k - 1; an interval over 10 periods is an absence \
-         and not counted; NULL for a lone check-in",
+         and not counted; NULL where period is",
     ),
     plain(
         "merge_gap",
@@ -224,7 +225,7 @@ const CANDIDATES: &[Column] = &[
         "beacon_score",
         Kind::Double,
         "how regular, times how sure: 0 is chance, 1 clockwork and plenty of it; what rows are \
-         ordered by",
+         ordered by; NULL where the period is under what the source's times can tell",
     ),
     plain(
         "detected_by",

@@ -138,7 +138,7 @@ impl Findings {
     ) -> bool {
         open.fixed.unwrap_or_else(|| is_fixed(&group.outline, parameters))
             || open.repetitive && group.has_public && self.repetitive(group, parameters).hours > 0
-            || self.is_periodic(group, open)
+            || self.is_periodic(group, parameters, open)
     }
 
     fn repetitive(&mut self, group: &ResultGroup, parameters: &Parameters) -> Finding {
@@ -152,12 +152,14 @@ impl Findings {
         })
     }
 
-    fn is_periodic(&mut self, group: &ResultGroup, open: &Open) -> bool {
+    fn is_periodic(&mut self, group: &ResultGroup, parameters: &Parameters, open: &Open) -> bool {
         let times_ms = group.timeline.times_ms();
         let best = best_fold(times_ms, open).filter(|best| best.score_at_most() > THRESHOLD);
         let rhythm = best.map(|best| Rhythm::of(times_ms, Some(best)));
         self.rhythm = rhythm;
-        rhythm.is_some_and(|rhythm| rhythm.score > THRESHOLD)
+        rhythm.is_some_and(|rhythm| {
+            rhythm.score > THRESHOLD && !is_blurred(&rhythm, group, parameters)
+        })
     }
 
     fn rhythm(&mut self, group: &ResultGroup, open: &Open) -> Rhythm {
@@ -174,6 +176,15 @@ fn best_fold(times_ms: &[i64], open: &Open) -> Option<BestFold> {
     BestFold::of(times_ms, &readings)
 }
 
+/// Whether the period is shorter than the times can tell. Only of the endpoint's own connections do
+/// they come from a source that blurs them.
+fn is_blurred(rhythm: &Rhythm, group: &ResultGroup, parameters: &Parameters) -> bool {
+    const THIS_ENDPOINT: u32 = 0;
+    let period_s = rhythm.periodicity.map(|periodicity| periodicity.period);
+    group.latest.group.host == THIS_ENDPOINT
+        && period_s.is_some_and(|period_s| period_s < parameters.shortest_period_s)
+}
+
 /// Whether the interval is fixed, which a summary tells.
 pub(super) fn is_fixed(outline: &Outline, parameters: &Parameters) -> bool {
     let statistics = IntervalStatistics::of(outline);
@@ -186,7 +197,10 @@ pub(super) struct Judgement {
     pub(super) repetitive: Finding,
     /// Clock hours in which the repetitive interval held, of public destinations only.
     pub(super) beacon_hours: u64,
+    /// Without a period where that is shorter than the times can tell.
     pub(super) rhythm: Option<Rhythm>,
+    /// `None` where the period is.
+    pub(super) score: Option<f64>,
     pub(super) detected_by: Vec<&'static str>,
 }
 
@@ -204,7 +218,11 @@ impl Judgement {
             judgement.beacon_hours = if group.has_public { judgement.repetitive.hours } else { 0 };
         }
         if wanted.shows_rhythm() {
-            judgement.rhythm = Some(findings.rhythm(group, open));
+            let rhythm = findings.rhythm(group, open);
+            let is_blurred = is_blurred(&rhythm, group, parameters);
+            judgement.score = (!is_blurred).then_some(rhythm.score);
+            let periodicity = rhythm.periodicity.filter(|_| !is_blurred);
+            judgement.rhythm = Some(Rhythm { periodicity, ..rhythm });
         }
         if wanted.names {
             let detectors = [
@@ -218,9 +236,9 @@ impl Judgement {
         judgement
     }
 
-    /// The score; 0 if it is not wanted.
+    /// What rows are ordered by: the score; 0 if it is not wanted or cannot be told.
     pub(super) fn score(&self) -> f64 {
-        self.rhythm.map_or(0.0, |rhythm| rhythm.score)
+        self.score.unwrap_or(0.0)
     }
 }
 

@@ -194,6 +194,9 @@ impl GroupBy {
 /// The parameters of one query, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Parameters {
+    /// No parameter, but what the sources' times allow: of this endpoint's own connections, periods
+    /// under so many seconds are not claimed.
+    pub(super) shortest_period_s: f64,
     pub(super) window: Window,
     pub(super) group_by: GroupBy,
     pub(super) fixed_interval: fixed_interval::Thresholds,
@@ -227,6 +230,7 @@ impl Parameters {
         }
         let percent = given.number(Parameter::PercentBeaconThreshold, |p| p <= 100.0)?;
         Ok(Parameters {
+            shortest_period_s: 0.0,
             window: Window { since_ms, until_ms },
             group_by: given.group_by()?,
             fixed_interval: fixed_interval::Thresholds {
