@@ -16,7 +16,7 @@ const BATCH: u64 = 256;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Without connections, `beacon_status` hears of us this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
-/// How soon it is noticed that collection shall end.
+/// How often to look for connections that the kernel does not wake us for, and whether to end.
 const TICK: Duration = Duration::from_millis(250);
 const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
 /// Connections in memory; a batch has seldom many more than `BATCH`.
@@ -32,6 +32,7 @@ pub fn collect(
 ) -> Result<u64, CacheError> {
     let mut writer = writer.with_batch(MOST_IN_MEMORY);
     let mut batch = Batch::new(journal);
+    batch.last_error = gap(&writer)?;
     batch.commit(&mut writer)?;
     // Not at once: after a start the clock may still be wrong, and what is removed is gone.
     let mut removed_expired = Instant::now();
@@ -58,7 +59,8 @@ pub fn collect(
 /// The connections since the last commit.
 struct Batch {
     journal: KernelJournal,
-    begun_ms: i64,
+    /// Connections that the kernel could not keep, as far as that is told.
+    lost: u64,
     committed: Instant,
     connections: u64,
     /// New connections of all batches.
@@ -71,7 +73,7 @@ impl Batch {
     fn new(journal: KernelJournal) -> Batch {
         Batch {
             journal,
-            begun_ms: now_ms(),
+            lost: 0,
             committed: Instant::now(),
             connections: 0,
             added: 0,
@@ -101,6 +103,7 @@ impl Batch {
     }
 
     fn commit(&mut self, writer: &mut Writer) -> Result<(), CacheError> {
+        self.tell_lost();
         let (now_ms, state) = (now_ms(), self.state());
         let counts = writer.end_pass(&PassOutcome {
             source: self.journal.name(),
@@ -117,20 +120,39 @@ impl Batch {
         Ok(())
     }
 
-    /// What `beacon_status` says. Connections that were made before, while nobody collected, are
-    /// not in the cache.
+    /// What `beacon_status` says of the source.
     fn state(&self) -> String {
-        let mut state = format!("collecting since {}", words::time(self.begun_ms));
-        let lost = self.journal.lost();
-        if lost > 0 {
-            let lost = words::count(lost, "connection");
-            state += &format!("; {lost} lost, because they came faster than they were written");
+        match self.journal.remark() {
+            "" => "collecting".to_owned(),
+            remark => format!("collecting; {remark}"),
         }
-        if !self.journal.remark().is_empty() {
-            state += &format!("; {}", self.journal.remark());
-        }
-        state
     }
+
+    /// What `beacon_status` says of the connections that the kernel could not keep since the last
+    /// commit, if there are any.
+    fn tell_lost(&mut self) {
+        let lost = self.journal.lost();
+        let newly = lost.saturating_sub(std::mem::replace(&mut self.lost, lost));
+        if newly > 0 {
+            let (newly, time) = (words::count(newly, "connection"), words::time(now_ms()));
+            self.last_error =
+                format!("{newly} lost by {time}, because they came faster than they were written");
+            log::warn!("{}: {}", self.journal.name(), self.last_error);
+        }
+    }
+}
+
+/// Says when nothing was collected since an earlier collection, which may have been killed.
+fn gap(writer: &Writer) -> Result<String, CacheError> {
+    let now_s = now_ms().div_euclid(1000);
+    Ok(match writer.cursor()? {
+        Some(cursor) if cursor.time_s < now_s => format!(
+            "connections from {} to {} may be missing: nobody collected them",
+            words::time_of_second(cursor.time_s),
+            words::time_of_second(now_s)
+        ),
+        _ => String::new(),
+    })
 }
 
 fn now_ms() -> i64 {

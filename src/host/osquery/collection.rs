@@ -205,7 +205,10 @@ impl Collecting {
     fn collect_from_kernel(&self, is_told_to_record: bool) -> Result<String, Stopped> {
         let journal = match &self.collection.source {
             CollectionSource::Kernel(source) => source.open().map_err(|reason| {
-                Stopped::NothingRecords(format!("collector.source is '{}': {reason}", source.name()))
+                Stopped::NothingRecords(format!(
+                    "collector.source is '{}': {reason}",
+                    source.name()
+                ))
             })?,
             CollectionSource::Table(collector::Source::Auto) if is_told_to_record => {
                 match open_first() {

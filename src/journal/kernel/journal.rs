@@ -5,6 +5,7 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 use super::KernelSource;
 use super::clock::Clock;
@@ -101,8 +102,9 @@ impl KernelJournal {
     fn wait(&self, longest: Duration) {
         let longest = Timespec::try_from(longest).unwrap_or_default();
         let mut stream = [PollFd::from_borrowed_fd(self.stream.as_fd(), PollFlags::IN)];
-        if let Err(error) = poll(&mut stream, Some(&longest)) {
-            log::debug!("cannot wait for the kernel: {error}");
+        match poll(&mut stream, Some(&longest)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => log::debug!("cannot wait for the kernel: {error}"),
         }
     }
 

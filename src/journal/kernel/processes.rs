@@ -65,14 +65,14 @@ impl Processes {
     /// Learns what a process runs that has not connected yet.
     pub(super) fn learn(&mut self, program: Program) {
         let Program { pid, birth, path } = program;
-        self.make_room();
+        self.make_room_for(pid);
         self.known.insert(pid, Known { birth, exec_path: path, found: None });
     }
 
     /// Who made a connection.
     pub(super) fn of<'p>(&'p mut self, caller: Caller<'p>, clock: &Clock) -> Process<'p> {
-        self.make_room();
         let Caller { pid, birth, .. } = caller;
+        self.make_room_for(pid);
         let known = self.known.entry(pid).or_insert_with(|| Known::new(birth));
         if known.birth != birth {
             *known = Known::new(birth);
@@ -93,8 +93,9 @@ impl Processes {
         }
     }
 
-    fn make_room(&mut self) {
-        if self.known.len() >= KEPT {
+    /// What is known of this process itself stays: it may be gone from /proc.
+    fn make_room_for(&mut self, pid: u32) {
+        if self.known.len() >= KEPT && !self.known.contains_key(&pid) {
             self.known.clear();
         }
     }
