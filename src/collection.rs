@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{CacheError, Pass, PassOutcome, Writer};
 use crate::journal::Rejection;
-use crate::journal::kernel::KernelJournal;
+use crate::journal::kernel::{KernelJournal, ReadError};
 use crate::words;
 
 /// A batch is committed when it has so many connections...
@@ -22,6 +22,9 @@ const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
 /// Connections in memory; a batch has seldom many more than `BATCH`.
 const MOST_IN_MEMORY: usize = 1 << 13;
 
+/// Collection came to an end.
+pub type CollectionError = ReadError<CacheError>;
+
 /// Collects from `journal` into the cache of `writer` for as long as `goes_on` says, and commits
 /// what came last; gives how many connections were new. A cache that turns out to be damaged is
 /// moved aside, and a new one begun.
@@ -29,38 +32,36 @@ pub fn collect(
     journal: KernelJournal,
     writer: Writer,
     goes_on: &mut dyn FnMut() -> bool,
-) -> Result<u64, CacheError> {
+) -> Result<u64, CollectionError> {
     let mut writer = writer.with_batch(MOST_IN_MEMORY);
     let mut batch = Batch::new(journal);
-    batch.last_error = gap(&writer)?;
-    batch.commit(&mut writer)?;
+    batch.begin(&mut writer).map_err(ReadError::Sink)?;
     // Not at once: after a start the clock may still be wrong, and what is removed is gone.
     let mut removed_expired = Instant::now();
     while goes_on() {
         let mut outcome = batch.read(&mut writer);
         if outcome.is_ok() && batch.is_due() {
-            outcome = batch.commit(&mut writer);
+            outcome = batch.commit(&mut writer).map_err(ReadError::Sink);
         }
         if outcome.is_ok() && removed_expired.elapsed() > REMOVES_EXPIRED {
-            outcome = writer.remove_expired(now_ms()).map(drop);
+            outcome = writer.remove_expired(now_ms()).map(drop).map_err(ReadError::Sink);
             removed_expired = Instant::now();
         }
         match outcome {
-            Err(error) if error.is_damage() => {
-                writer = writer.replace_damaged(&error)?.with_batch(MOST_IN_MEMORY);
+            Err(ReadError::Sink(error)) if error.is_damage() => {
+                let anew = writer.replace_damaged(&error).map_err(ReadError::Sink)?;
+                writer = anew.with_batch(MOST_IN_MEMORY);
             }
             outcome => outcome?,
         }
     }
-    batch.commit(&mut writer)?;
+    batch.commit(&mut writer).map_err(ReadError::Sink)?;
     Ok(batch.added)
 }
 
 /// The connections since the last commit.
 struct Batch {
     journal: KernelJournal,
-    /// Connections that the kernel could not keep, as far as that is told.
-    lost: u64,
     committed: Instant,
     connections: u64,
     /// New connections of all batches.
@@ -73,7 +74,6 @@ impl Batch {
     fn new(journal: KernelJournal) -> Batch {
         Batch {
             journal,
-            lost: 0,
             committed: Instant::now(),
             connections: 0,
             added: 0,
@@ -82,7 +82,13 @@ impl Batch {
         }
     }
 
-    fn read(&mut self, writer: &mut Writer) -> Result<(), CacheError> {
+    /// Says since when connections may be missing.
+    fn begin(&mut self, writer: &mut Writer) -> Result<(), CacheError> {
+        self.last_error = gap(writer)?;
+        self.commit(writer)
+    }
+
+    fn read(&mut self, writer: &mut Writer) -> Result<(), CollectionError> {
         let Batch { journal, last_error, .. } = self;
         let mut pass = Pass::new(writer, |rejection: Rejection| {
             *last_error = format!("a connection was rejected: {}", rejection.reason);
@@ -128,15 +134,12 @@ impl Batch {
         }
     }
 
-    /// What `beacon_status` says of the connections that the kernel could not keep since the last
-    /// commit, if there are any.
+    /// Tells `beacon_status` of what was lost since the last commit.
     fn tell_lost(&mut self) {
-        let lost = self.journal.lost();
-        let newly = lost.saturating_sub(std::mem::replace(&mut self.lost, lost));
-        if newly > 0 {
-            let (newly, time) = (words::count(newly, "connection"), words::time(now_ms()));
+        if let Some(lost) = self.journal.newly_lost() {
+            let time = words::time(now_ms());
             self.last_error =
-                format!("{newly} lost by {time}, because they came faster than they were written");
+                format!("{lost} by {time}, because they came faster than they were written");
             log::warn!("{}: {}", self.journal.name(), self.last_error);
         }
     }

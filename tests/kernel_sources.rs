@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use crate::audit_stream::Rule;
 use crate::live_collection::wait_until;
 use crate::peer::{Extension, Host, Osquery, signal};
 use crate::support::TestCache;
@@ -298,8 +299,14 @@ const CURL: &str = "curl --silent --max-time 1 http://ADDRESS:81/";
 
 impl Beacon {
     /// Runs `connect` in `shell` on a rhythm, to an address of its own.
-    fn start(folder: &Path, number: u8, rhythm: Rhythm, connect: &str, shell: &[&str]) -> Beacon {
-        let destination = format!("127.79.0.{number}");
+    fn start(
+        folder: &Path,
+        (network, number): (u8, u8),
+        rhythm: Rhythm,
+        connect: &str,
+        shell: &[&str],
+    ) -> Beacon {
+        let destination = format!("127.79.{network}.{number}");
         let log = folder.join(&destination);
         let period_us = (rhythm.period * 1e6) as i64;
         let jitter_us = (rhythm.period * rhythm.jitter * 1e6) as i64;
@@ -376,23 +383,28 @@ impl Drop for Beacon {
 
 /// BEACON_PERIODS has the seconds of the fast beacons and of the slow one.
 #[test]
-#[ignore = "takes 20 periods of the slowest beacon for each source"]
+#[ignore = "takes 20 periods of the slowest beacon"]
 fn beacons_of_this_machine_are_named_with_their_own_rhythm() {
     let periods = std::env::var("BEACON_PERIODS").unwrap_or_else(|_| "4 8".to_owned());
     let (fast, slow) = periods.split_once(' ').unwrap();
     let fast = Rhythm { period: fast.parse().unwrap(), jitter: 0.0 };
     let slow = Rhythm { period: slow.parse().unwrap(), jitter: 0.2 };
-    for source in KernelSource::ALL {
-        if open(source).is_some() {
-            beacons_are_named(source, fast, slow);
+    // Processes that were there before audit was on are not audited.
+    let _rule = Rule::new("connect -S execve");
+    let usable: Vec<_> =
+        KernelSource::ALL.into_iter().filter(|source| open(*source).is_some()).collect();
+    // Each source sees the beacons of the others, but knows its own by their addresses.
+    std::thread::scope(|scope| {
+        for source in usable {
+            scope.spawn(move || beacons_are_named(source, fast, slow));
         }
-    }
+    });
 }
 
 fn beacons_are_named(source: KernelSource, fast: Rhythm, slow: Rhythm) {
     let cache = TestCache::new();
     let start = |number, rhythm, connect, shell: &[&str]| {
-        Beacon::start(cache.folder(), number, rhythm, connect, shell)
+        Beacon::start(cache.folder(), (source as u8, number), rhythm, connect, shell)
     };
     let began_before = start(1, fast, BASH, &["bash"]);
     std::thread::sleep(Duration::from_millis(500));

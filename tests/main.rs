@@ -3,6 +3,8 @@
 // Clippy's allowance for tests does not reach the functions that tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[cfg(target_os = "linux")]
+mod audit_stream;
 mod browser;
 mod cache;
 mod cli;

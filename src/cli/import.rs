@@ -55,6 +55,8 @@ enum FormatName {
     Sysmon,
     /// osquery's result log
     Osquery,
+    /// Linux's audit.log, or ausearch's text
+    Audit,
 }
 
 impl FormatName {
@@ -65,6 +67,7 @@ impl FormatName {
             FormatName::Zeek => Family::Zeek,
             FormatName::Sysmon => Family::Sysmon,
             FormatName::Osquery => Family::Osquery,
+            FormatName::Audit => Family::Audit,
         })
     }
 }

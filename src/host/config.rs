@@ -29,10 +29,11 @@ const KEYS: [&str; 13] = [
     "collector.lookback_hours",
 ];
 /// What `collector.source` may be, besides [`SQL`].
-const SOURCES: [(&str, CollectionSource); 8] = [
+const SOURCES: [(&str, CollectionSource); 9] = [
     ("auto", CollectionSource::Table(Source::Auto)),
     ("none", CollectionSource::Nothing),
-    ("ebpf", CollectionSource::Kernel(KernelSource::Ebpf)),
+    (KernelSource::Ebpf.name(), CollectionSource::Kernel(KernelSource::Ebpf)),
+    (KernelSource::Audit.name(), CollectionSource::Kernel(KernelSource::Audit)),
     ("sysmon", CollectionSource::Table(Source::Named(Named::Sysmon))),
     ("socket_events", CollectionSource::Table(Source::Named(Named::SocketEvents))),
     ("bpf_socket_events", CollectionSource::Table(Source::Named(Named::BpfSocketEvents))),

@@ -4,6 +4,7 @@
 //! and the collectors of live ones. Nothing here stores events or judges them.
 
 mod address;
+pub mod audit;
 pub mod collector;
 mod delivery;
 mod event;

@@ -20,7 +20,7 @@ use crate::collection::collect;
 use crate::host::config::{Collection, CollectionSource};
 use crate::journal::collector::{self, Choice, Collector, HostError, SqlSource};
 #[cfg(target_os = "linux")]
-use crate::journal::kernel::open_first;
+use crate::journal::kernel::{ReadError, open_first};
 use crate::table::CacheUse;
 
 /// What other writers are told of us.
@@ -221,8 +221,11 @@ impl Collecting {
         let writer = Writer::open(&self.cache, ROLE, self.retention)?;
         self.cache_use.writes();
         log::info!("collects from {}", journal.name());
-        collect(journal, writer, &mut || !self.is_ending())?;
-        Err(Stopped::Ends)
+        match collect(journal, writer, &mut || !self.is_ending()) {
+            Ok(_) => Err(Stopped::Ends),
+            Err(ReadError::Sink(error)) => Err(error.into()),
+            Err(error @ ReadError::Kernel(_)) => Err(Stopped::NothingRecords(error.to_string())),
+        }
     }
 
     #[cfg(not(target_os = "linux"))]

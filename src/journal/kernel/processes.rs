@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::ebpf::{Birth, Program};
+use super::ebpf::Birth;
 use crate::journal::{FileTime, Process};
 
 /// How many processes are remembered. Above, all are forgotten and looked at again.
@@ -29,10 +29,21 @@ pub(super) struct Processes {
 
 struct Known {
     birth: Birth,
-    /// The path given to exec; '' if that was not seen.
-    exec_path: String,
+    /// Its last exec, as far as that was seen.
+    exec: Exec,
     /// What was found at its first connection.
     found: Option<Found>,
+}
+
+/// What the source saw of a process that called exec.
+#[derive(Default)]
+pub(super) struct Exec {
+    /// The path; '' if it was not seen.
+    pub(super) path: String,
+    /// The command line; '' if it was not seen.
+    pub(super) cmdline: String,
+    /// When, where the source does not know of the fork.
+    pub(super) start: Option<FileTime>,
 }
 
 struct Found {
@@ -63,10 +74,9 @@ impl Processes {
     }
 
     /// Learns what a process runs that has not connected yet.
-    pub(super) fn learn(&mut self, program: Program) {
-        let Program { pid, birth, path } = program;
+    pub(super) fn learn(&mut self, pid: u32, birth: Birth, exec: Exec) {
         self.make_room_for(pid);
-        self.known.insert(pid, Known { birth, exec_path: path, found: None });
+        self.known.insert(pid, Known { birth, exec, found: None });
     }
 
     /// Who made a connection.
@@ -79,7 +89,7 @@ impl Processes {
         }
         let found = match known.found.take().filter(|found| found.is_of(caller)) {
             Some(found) => found,
-            None => Found::look(caller, &known.exec_path, clock),
+            None => Found::look(caller, &known.exec, clock),
         };
         let found = known.found.insert(found);
         Process {
@@ -103,7 +113,7 @@ impl Processes {
 
 impl Known {
     fn new(birth: Birth) -> Known {
-        Known { birth, exec_path: String::new(), found: None }
+        Known { birth, exec: Exec::default(), found: None }
     }
 }
 
@@ -118,24 +128,27 @@ impl Found {
             || start_ticks(caller.pid) == self.start_ticks
     }
 
-    fn look(caller: Caller<'_>, exec_path: &str, clock: &Clock) -> Found {
+    fn look(caller: Caller<'_>, exec: &Exec, clock: &Clock) -> Found {
         let Caller { pid, birth, pathname, comm, .. } = caller;
         let forked_in_tick = (birth.start_ns != 0).then(|| clock.tick(birth.start_ns));
         // The kernel takes the start of a process a little before it tells of the fork.
         let is_caller = |ticks: &u64| forked_in_tick.is_none_or(|fork| fork.abs_diff(*ticks) <= 1);
         let start_ticks = start_ticks(pid).filter(is_caller);
         let running = start_ticks.and_then(|_| executable(pid));
-        let pathname = match (pathname, running, exec_path) {
+        let pathname = match (pathname, running, exec.path.as_str()) {
             ("", Some(running), _) => running,
             ("", None, "") => format!("[{comm}]"),
-            ("", None, exec_path) => exec_path.to_owned(),
+            ("", None, given_to_exec) => given_to_exec.to_owned(),
             (told, ..) => told.to_owned(),
         };
+        let start = start_ticks.or(forked_in_tick).and_then(|ticks| clock.start_of_ticks(ticks));
+        let cmdline = start_ticks.and_then(|_| command_line(pid).ok());
         Found {
             pathname,
-            start: start_ticks.or(forked_in_tick).and_then(|ticks| clock.start_of_ticks(ticks)),
+            start: start.or(exec.start),
             start_ticks,
-            cmdline: start_ticks.and_then(|_| command_line(pid).ok()).unwrap_or_default(),
+            // A process that has ended and is still listed has none any more.
+            cmdline: cmdline.filter(|found| !found.is_empty()).unwrap_or(exec.cmdline.clone()),
             looked: Instant::now(),
         }
     }
@@ -205,7 +218,8 @@ mod tests {
         assert_eq!((nothing.pathname, nothing.cmdline), ("[sleep]", ""));
         assert_eq!(nothing.start, clock.start_of_ticks(clock.tick(birth.start_ns)));
         let birth = Birth { exec_ns: 22_000_000_000, ..birth };
-        processes.learn(Program { pid, birth, path: "/usr/bin/curl".to_owned() });
+        let exec = Exec { path: "/usr/bin/curl".to_owned(), ..Exec::default() };
+        processes.learn(pid, birth, exec);
         assert_eq!(processes.of(Caller { birth, ..gone }, &clock).pathname, "/usr/bin/curl");
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{osquery_log, zeek};
+use super::{audit_log, osquery_log, zeek};
 use crate::journal::row::are_column_names;
 use crate::journal::sysmon_event::Event;
 
@@ -28,6 +28,8 @@ pub enum Format {
     Evtx,
     /// osquery's result log: differential, batch or snapshot lines of socket_events rows.
     OsqueryLog,
+    /// Linux's audit.log, or what ausearch makes of it.
+    AuditLog,
 }
 
 /// What a user calls a format; JSON and its alternatives are told apart by content.
@@ -41,6 +43,8 @@ pub enum Family {
     Sysmon,
     /// osquery's result log.
     Osquery,
+    /// Linux's audit records.
+    Audit,
 }
 
 impl Format {
@@ -55,6 +59,7 @@ impl Format {
             Family::Sysmon if head.starts_with(EVTX_MAGIC) => Format::Evtx,
             Family::Sysmon => Format::SysmonJson,
             Family::Osquery => Format::OsqueryLog,
+            Family::Audit => Format::AuditLog,
         }
     }
 
@@ -65,6 +70,7 @@ impl Format {
             Format::ZeekTsv | Format::ZeekJson => "zeek",
             Format::SysmonJson | Format::Evtx => "sysmon",
             Format::OsqueryLog => "osquery_log",
+            Format::AuditLog => "audit_log",
         }
     }
 
@@ -78,6 +84,9 @@ impl Format {
         let Some(first) = text.lines().find(|line| !line.trim().is_empty()) else {
             return Err(" (it is empty)".to_owned());
         };
+        if audit_log::is_audit_log(&text) {
+            return Ok(Format::AuditLog);
+        }
         if first.starts_with('#') {
             return Format::of_zeek_header(&text);
         }
@@ -154,6 +163,7 @@ impl fmt::Display for Format {
             Format::SysmonJson => "Sysmon JSON",
             Format::Evtx => "Sysmon EVTX",
             Format::OsqueryLog => "osquery result log",
+            Format::AuditLog => "Linux audit log",
         })
     }
 }

@@ -3,6 +3,7 @@
 //! A reader holds one line (or one EVTX chunk) at a time and hands each event to a
 //! [`JournalSink`]. What it cannot read it reports and goes on; storing is the sink's affair.
 
+mod audit_log;
 mod csv_journal;
 mod evtx;
 mod format;
@@ -52,7 +53,8 @@ pub enum ReadError<E> {
     #[error(
         "{name} is not a journal of a known kind{hint}; known are: our own NDJSON or CSV (with the \
          columns time, destination and destinationport), Sophos exports of the same, Zeek conn.log \
-         (TSV or JSON), Sysmon (.evtx, or JSON lines from NXLog or Winlogbeat) and osquery result logs"
+         (TSV or JSON), Sysmon (.evtx, or JSON lines from NXLog or Winlogbeat), osquery result logs and \
+         Linux audit logs (audit.log, or ausearch's text)"
     )]
     UnknownFormat {
         /// The file as the user named it.
@@ -115,6 +117,13 @@ pub fn read<S: JournalSink>(
         Format::ZeekJson => read_lines(source, &mut delivery, zeek::read_json_line),
         Format::SysmonJson => read_lines(source, &mut delivery, sysmon::read_line),
         Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
+        Format::AuditLog => {
+            let mut audit = audit_log::AuditLog::default();
+            match read_lines(source, &mut delivery, |line, to| audit.read_line(line, to)) {
+                Err(Stop::Sink(error)) => Err(Stop::Sink(error)),
+                read => audit.finish(&mut delivery).map_err(Stop::Sink).and(read),
+            }
+        }
     };
     match outcome {
         Ok(()) => Ok(Summary { format, delivered: delivery.finish(), truncated: None }),

@@ -17,7 +17,7 @@ use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSockAddr, ProgramError, TracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
 
-pub(crate) use record::{Birth, Connect, Program, Record};
+pub(crate) use record::{Birth, Connect, Record};
 
 static OBJECT: &[u8] = include_bytes_aligned!("connections.bpf.o");
 
