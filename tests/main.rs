@@ -10,6 +10,7 @@ mod collectors;
 mod documentation;
 mod documents;
 mod evtx_file;
+mod golden;
 #[cfg(unix)]
 mod help;
 #[cfg(unix)]
