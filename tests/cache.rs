@@ -42,8 +42,8 @@ fn times(cache: &TestCache) -> Vec<i64> {
     times.iter().map(|time_ms| time_ms - START_MS).collect()
 }
 
-fn everything() -> beacon_candidates::cache::Window {
-    beacon_candidates::cache::Window { since_ms: 0, until_ms: i64::MAX }
+fn everything() -> beacon_candidates::beacon::Window {
+    beacon_candidates::beacon::Window { since_ms: 0, until_ms: i64::MAX }
 }
 
 proptest! {
@@ -355,7 +355,7 @@ fn one_writes_and_the_others_are_told_who() {
     assert!(matches!(refused, CacheError::Locked { .. }), "{refused}");
     let this_process = format!("a test (process {})", std::process::id());
     assert!(refused.to_string().contains(&this_process), "{refused}");
-    // Reading goes on beside it.
+    // Hypothesis goes on beside it.
     import_into(&mut writer, at([0, 1, 2]).into());
     assert_eq!(cache.value(LATER_MS, COUNT), "3");
     drop(writer);

@@ -4,8 +4,9 @@
 //! instance and domain as differences, then bytes), each column coded by `column`; where blocks
 //! are kept and what rows summarise them is the writer's affair.
 
-use super::column::{self, put_varint, take_varint};
+use super::column;
 use super::decoded::{DecodedBlock, Parts};
+use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// A block is split when it would hold more connections.
 pub const CAPACITY: usize = 2048;
@@ -31,20 +32,6 @@ pub struct Connection {
     pub bytes_sent: Option<u64>,
     /// Bytes from the destination to the host; `u64::MAX` is kept as one less.
     pub bytes_received: Option<u64>,
-}
-
-/// The bytes are no block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// They end too early.
-    #[error("the block ends too early")]
-    Truncated,
-    /// They go on after the end.
-    #[error("the block has bytes left over")]
-    TrailingBytes,
-    /// A number in them is out of range.
-    #[error("the block holds a number that is out of range")]
-    Overflow,
 }
 
 /// The bytes of `connections`, which must be sorted by time.

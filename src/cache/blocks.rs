@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection as Database, Row, params};
 
-use super::block::{self, CAPACITY, Connection, DecodeError, MOST_BYTES};
-use super::column::{put_varint, take_varint};
+use super::block::{self, CAPACITY, Connection, MOST_BYTES};
 use super::decoded::{DecodedBlock, Parts, Run};
 use super::group::Group;
-use super::summary::BlockSummary;
 use super::{CacheError, claims};
+use crate::beacon::sketch::{self, BlockSketch};
+use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// A group's blocks are numbered within it; the payload's row id is both numbers together, so
 /// that the payloads of a group lie side by side.
@@ -61,7 +61,7 @@ fn checked_id(group: u32, number: u32) -> Option<i64> {
 pub(super) struct Described<'d> {
     pub(super) id: i64,
     pub(super) group: Group,
-    pub(super) summary: BlockSummary<'d>,
+    pub(super) sketch: BlockSketch<'d>,
 }
 
 impl<'d> Described<'d> {
@@ -70,7 +70,12 @@ impl<'d> Described<'d> {
         let mut bytes = Vec::with_capacity(160);
         group.put(&mut bytes);
         put_varint(id as u64 & ((1 << NUMBER_BITS) - 1), &mut bytes);
-        BlockSummary::put(times_ms, &mut bytes);
+        if let (Some(first_ms), Some(last_ms)) = (times_ms.first(), times_ms.last()) {
+            bytes.extend(first_ms.to_le_bytes());
+            put_varint((last_ms - first_ms) as u64, &mut bytes);
+            put_varint(times_ms.len() as u64, &mut bytes);
+        }
+        sketch::encode(times_ms, &mut bytes);
         bytes
     }
 
@@ -80,7 +85,16 @@ impl<'d> Described<'d> {
         let number = u32::try_from(take_varint(&mut bytes)?).ok();
         let id = number.and_then(|number| checked_id(group.id, number));
         let id = id.ok_or(DecodeError::Overflow)?;
-        Ok(Described { id, group, summary: BlockSummary::take(bytes)? })
+        let (first_ms, rest) = bytes.split_first_chunk().ok_or(DecodeError::Truncated)?;
+        bytes = rest;
+        let milliseconds = |number| i64::try_from(number).map_err(|_| DecodeError::Overflow);
+        let first_ms = milliseconds(u64::from_le_bytes(*first_ms))?;
+        let last_ms = first_ms
+            .checked_add(milliseconds(take_varint(&mut bytes)?)?)
+            .ok_or(DecodeError::Overflow)?;
+        let connections = take_varint(&mut bytes)?;
+        let sketch = BlockSketch::decode((first_ms, last_ms), connections, bytes)?;
+        Ok(Described { id, group, sketch })
     }
 }
 
@@ -107,7 +121,7 @@ pub(super) fn write(
     database: &Database,
 ) -> Result<(), CacheError> {
     let times_ms: Vec<i64> = connections.iter().map(|connection| connection.time_ms).collect();
-    let Some(summary) = BlockSummary::of(&times_ms) else {
+    let (Some(first_ms), Some(last_ms)) = (times_ms.first(), times_ms.last()) else {
         return Ok(());
     };
     database
@@ -117,10 +131,10 @@ pub(super) fn write(
         )?
         .execute(params![
             group.id,
-            summary.first_ms,
-            summary.last_ms,
+            first_ms,
+            last_ms,
             id,
-            summary.connections,
+            times_ms.len() as i64,
             bytes.len(),
             Described::bytes_of(id, group, &times_ms),
         ])?;

@@ -2,8 +2,8 @@
 //!
 //! How columns are coded is the affair of `block`.
 
-use super::Window;
 use super::block::Connection;
+use crate::beacon::Window;
 
 /// What is decoded of connections besides their times.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::block::DecodeError;
+use crate::varint::DecodeError;
 use crate::words;
 
 /// A cache could not be opened, read or written.
@@ -82,7 +82,7 @@ pub enum CacheError {
     /// SQLite failed.
     #[error("the cache failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// Reading took longer than it may.
+    /// Hypothesis took longer than it may.
     #[error(
         "the query took longer than its {}: ask for fewer hours or narrow it by pathname or \
          destination, or raise query_budget_ms",

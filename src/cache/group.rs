@@ -3,9 +3,8 @@
 
 use rusqlite::Row;
 
-use super::block::DecodeError;
-use super::column::{put_varint, take_varint};
 use crate::journal::{Protocol, Scope};
+use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// The connections that share host, pathname, destination, port and protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

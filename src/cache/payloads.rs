@@ -5,7 +5,8 @@
 use rusqlite::blob::Blob;
 
 use super::decoded::{DecodedBlock, Parts, Run};
-use super::{CacheError, Cost, Reader, Window, block};
+use super::{CacheError, Cost, Reader, block};
+use crate::beacon::Window;
 
 /// Reads payloads through one handle that goes from row to row, which takes less than half of what it
 /// takes to run a statement for each.

@@ -5,8 +5,10 @@
 use rusqlite::params;
 
 use super::blocks::Described;
-use super::summary::{BlockSummary, Outline, Summary};
-use super::{CacheError, Cost, Group, Payloads, Reader, Window, group};
+use super::{CacheError, Cost, Group, Payloads, Reader, group};
+use crate::beacon::Window;
+use crate::beacon::sketch::{BlockSketch, Outline, Sketch};
+use crate::varint::DecodeError;
 
 /// From the first to the last id that a group may have.
 pub const ALL_GROUPS: (u32, u32) = (0, u32::MAX);
@@ -46,9 +48,9 @@ impl Reader {
         &self,
         window: Window,
         groups: (u32, u32),
-        take: impl FnMut(Group, &Summary, &[i64]) -> Result<(), E>,
+        take: impl FnMut(Group, &Sketch, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.walk(window, groups, Summary::add, take)
+        self.walk(window, groups, Sketch::add, take)
     }
 
     /// The same without what only digests tell.
@@ -58,7 +60,7 @@ impl Reader {
         groups: (u32, u32),
         mut take: impl FnMut(Group, &Outline, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let add = |summary: &mut Summary, block: &BlockSummary| {
+        let add = |summary: &mut Sketch, block: &BlockSketch| {
             summary.outline.add(block);
             Ok(())
         };
@@ -71,42 +73,43 @@ impl Reader {
         &self,
         window: Window,
         groups: (u32, u32),
-        add: impl Fn(&mut Summary, &BlockSummary<'_>) -> Result<(), CacheError>,
-        mut take: impl FnMut(Group, &Summary, &[i64]) -> Result<(), E>,
+        add: impl Fn(&mut Sketch, &BlockSketch<'_>) -> Result<(), DecodeError>,
+        mut take: impl FnMut(Group, &Sketch, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
         self.check_deadline()?;
         let sqlite = CacheError::from;
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
         let mut rows = select.query([groups.0]).map_err(sqlite)?;
-        let (mut open, mut summary) = (None::<Group>, Summary::default());
+        let (mut open, mut summary) = (None::<Group>, Sketch::default());
         let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::of(self), Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
             let described = Described::from_bytes(bytes).map_err(CacheError::from)?;
-            let Described { id, group, summary: mut block } = described;
+            let Described { id, group, sketch: mut block } = described;
             if group.id > groups.1 {
                 break;
             }
             self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
-            if block.first_ms > window.until_ms || block.last_ms < window.since_ms {
+            let (first_ms, last_ms) = block.span_ms;
+            if first_ms > window.until_ms || last_ms < window.since_ms {
                 continue;
             }
             if let Some(group) = open.take_if(|open| open.id != group.id) {
                 self.check_deadline()?;
                 take(group, &summary, &ids)?;
-                summary = Summary::default();
+                summary = Sketch::default();
                 ids.clear();
             }
-            if block.first_ms < window.since_ms || block.last_ms > window.until_ms {
+            if first_ms < window.since_ms || last_ms > window.until_ms {
                 times_ms.clear();
                 payloads.times(&[id], window, &mut times_ms)?;
-                match BlockSummary::of(&times_ms) {
+                match BlockSketch::from_times(&times_ms) {
                     Some(inside) => block = inside,
                     None => continue,
                 }
             }
             ids.push(id);
-            add(&mut summary, &block)?;
+            add(&mut summary, &block).map_err(CacheError::from)?;
             open = Some(group);
         }
         open.map_or(Ok(()), |group| take(group, &summary, &ids))

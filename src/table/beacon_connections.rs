@@ -12,7 +12,8 @@ use super::row::Used;
 use super::selection::{Selection, tuple};
 use super::tables::Answer;
 use super::{Operator, QueryContext, Table, TableError, Value};
-use crate::cache::{ALL_GROUPS, Connection, Instance, Parts, Payloads, Reader, Window};
+use crate::beacon::Window;
+use crate::cache::{ALL_GROUPS, Connection, Instance, Parts, Payloads, Reader};
 use crate::journal::Scope;
 
 /// Columns of which one has to be narrowed, so that the timeline is of something.

@@ -78,9 +78,11 @@ fn corners() -> String {
     let lone = Peer { destination: "203.0.113.1", ..CURL };
     lone.connect(&mut journal, 0, "");
     let pair = Peer { destination: "203.0.113.2", ..CURL };
-    [5_000, 65_123].map(|offset| pair.connect(&mut journal, offset, ""));
+    [5_000, 65_123].into_iter().for_each(|offset| pair.connect(&mut journal, offset, ""));
     let at_once = Peer { destination: "203.0.113.3", ..CURL };
-    [9_000; 6].map(|offset| at_once.connect(&mut journal, offset, ",\"bytes_sent\":0"));
+    [9_000; 6]
+        .into_iter()
+        .for_each(|offset| at_once.connect(&mut journal, offset, ",\"bytes_sent\":0"));
     let clock = |journal: &mut String, peer: &Peer<'_>, every_ms: i64, count: i64| {
         (0..count).for_each(|index| peer.connect(journal, index * every_ms, ""));
     };

@@ -5,8 +5,8 @@
 //! frequent makes up more than 95 %. The original takes the next row of its sorted log whatever
 //! its remote address, a slip; here an interval lies between connections of one group.
 
-use crate::cache::repetition::{self, COUNTED_ABOVE_S, TOO_FEW, hourly_intervals};
-use crate::cache::{Outline, Repetition};
+use crate::beacon::sketch::repetition::{self, COUNTED_ABOVE_S, TOO_FEW, hourly_intervals};
+use crate::beacon::sketch::{Outline, Repetition};
 
 /// What the rule compares with.
 #[derive(Clone, Copy, Debug, PartialEq)]

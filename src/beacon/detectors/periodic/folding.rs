@@ -5,7 +5,7 @@
 
 use super::chance::{Chance, divergence, divergence_at_most};
 use super::multiples::Multiples;
-use super::periodicity::MOST_PERIODS;
+use crate::beacon::periodicity::MOST_PERIODS;
 
 /// How far from a multiple an interval may lie, as a share of the period and times the square
 /// root of the multiple (which sums so many independent sleeps), and up to which multiples to
@@ -43,7 +43,7 @@ const MULTIPLE_WEIGHT: f64 = 0.6;
 const WIDTH_WEIGHT: f64 = 0.7;
 /// Multiples explain much; a fold that does without is preferred unless this much worse.
 const PARSIMONY: f64 = 0.9;
-/// Rhythms of seconds are common within a page load, and of retries: a period of this many
+/// RhythmSums of seconds are common within a page load, and of retries: a period of this many
 /// milliseconds counts half.
 const HALF_PERIOD_MS: f64 = 1_500.0;
 /// Fewer intervals are no rhythm.

@@ -1,7 +1,8 @@
 //! How often the most frequent interval comes back within a clock hour, block by block.
 //!
 //! Hours that lie inside a block are done with; those at its ends go on in its neighbours and are
-//! kept as counts that add up. What share makes a beacon is the beacon room's affair.
+//! kept as counts that add up. What share makes a beacon is decided by the detector
+//! `repetitive_interval`.
 
 /// Only intervals above so many seconds are counted.
 pub const COUNTED_ABOVE_S: i64 = 10;
@@ -53,7 +54,7 @@ pub(super) struct Hour {
 }
 
 impl Hour {
-    fn of(intervals: &mut [i64]) -> Hour {
+    fn from_intervals(intervals: &mut [i64]) -> Hour {
         let most_frequent = most_frequent(intervals).map_or(0, |(_, count)| count);
         Hour { intervals: intervals.len() as u64, most_frequent }
     }
@@ -85,7 +86,7 @@ pub(super) struct Hours {
 
 impl Hours {
     /// Of connections at `times_ms`, sorted.
-    pub(super) fn of(times_ms: &[i64]) -> Hours {
+    pub(super) fn from_times(times_ms: &[i64]) -> Hours {
         let mut hours = Hours::default();
         let (Some(first), Some(last)) = (times_ms.first(), times_ms.last()) else {
             return hours;
@@ -98,12 +99,13 @@ impl Hours {
                 continue;
             }
             if hour == hour_of(*first) {
-                hours.first = Hour::of(&mut of_hour);
+                hours.first = Hour::from_intervals(&mut of_hour);
             } else if hour == hour_of(*last) {
-                hours.last = Hour::of(&mut of_hour);
+                hours.last = Hour::from_intervals(&mut of_hour);
             } else if of_hour.len() as u64 > TOO_FEW {
                 // Fewer have no share, and need not be put into order for it.
-                hours.share_between = hours.share_between.max(Hour::of(&mut of_hour).share());
+                hours.share_between =
+                    hours.share_between.max(Hour::from_intervals(&mut of_hour).share());
             }
             of_hour.clear();
         }
@@ -122,7 +124,7 @@ pub struct Repetition {
 
 impl Repetition {
     /// Adds the block that comes next.
-    pub(super) fn add(&mut self, first_ms: i64, last_ms: i64, hours: &Hours) {
+    pub(super) fn add(&mut self, (first_ms, last_ms): (i64, i64), hours: &Hours) {
         if let Some(before_ms) = self.last_ms {
             let (_, interval) = hourly_interval(before_ms, first_ms);
             if interval > COUNTED_ABOVE_S {

@@ -2,9 +2,9 @@
 //!
 //! Three times the mean of ((a - b) / (a + b))^2 over neighbouring intervals a and b: 0 for
 //! clockwork, 1 for connections at random, more for bursts (Shinomoto, Shima and Tanji, Neural
-//! Computation 15, 2003). Which variation a rhythm may have is the beacon room's affair.
+//! Computation 15, 2003). Which variation a rhythm may have is decided by the detector `periodic`.
 
-use super::checkins::Reading;
+use crate::beacon::hypothesis::Hypothesis;
 
 /// Terms are counted in whole parts of this many, so that sums do not depend on their order.
 const SCALE: f64 = 256.0;
@@ -13,7 +13,7 @@ const ABSENCE: u32 = (SCALE * 81.0 / 121.0) as u32;
 /// Absences of the host that are forgiven: a pair for either side of two of them, or this share.
 const FORGIVEN: (u64, u64) = (4, 10);
 
-/// Sums over the pairs of neighbouring intervals of one reading.
+/// Sums over the pairs of neighbouring intervals of one hypothesis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Variation {
     /// Check-ins.
@@ -30,9 +30,9 @@ pub struct Variation {
 
 impl Variation {
     /// Of all check-ins of a timeline, sorted.
-    pub fn of(checkins_ms: &[i64], reading: Reading) -> Variation {
-        let agents = reading.agents;
-        let gap_ms = if agents == 1 { reading.merge_gap_ms } else { 0 };
+    pub fn from_checkins(checkins_ms: &[i64], hypothesis: Hypothesis) -> Variation {
+        let agents = hypothesis.agents;
+        let gap_ms = if agents == 1 { hypothesis.merge_gap_ms } else { 0 };
         let (middle, last) = (checkins_ms.get(agents..), checkins_ms.get(2 * agents..));
         let last = last.unwrap_or_default();
         let (mut absences, mut sum_of_absences, mut sum) = (0, 0, 0);
@@ -56,16 +56,16 @@ impl Variation {
 
     /// Of a part of a timeline. Its first check-in may have begun before: what depends on it is
     /// left out.
-    pub fn of_part(checkins_ms: &[i64], reading: Reading) -> Variation {
+    pub fn from_part(checkins_ms: &[i64], hypothesis: Hypothesis) -> Variation {
         let known = checkins_ms.get(1..).unwrap_or_default();
         let checkins = checkins_ms.len() as u64;
-        Variation { checkins, ..Variation::of(known, reading) }
+        Variation { checkins, ..Variation::from_checkins(known, hypothesis) }
     }
 
     /// Adds the check-ins of the part that comes next, and so many pairs as its sums hold;
     /// `goes_on` if its first check-in began before it.
-    pub(super) fn add_checkins(&mut self, checkins: u64, goes_on: bool, reading: Reading) {
-        self.pairs += checkins.saturating_sub(1 + 2 * reading.agents as u64);
+    pub(super) fn add_checkins(&mut self, checkins: u64, goes_on: bool, hypothesis: Hypothesis) {
+        self.pairs += checkins.saturating_sub(1 + 2 * hypothesis.agents as u64);
         self.checkins += checkins.saturating_sub(goes_on.into());
     }
 
@@ -75,8 +75,8 @@ impl Variation {
     }
 
     /// Pairs of neighbouring intervals there are, in the sums or not.
-    pub fn all_pairs(&self, reading: Reading) -> u64 {
-        self.checkins.saturating_sub(2 * reading.agents as u64)
+    pub fn all_pairs(&self, hypothesis: Hypothesis) -> u64 {
+        self.checkins.saturating_sub(2 * hypothesis.agents as u64)
     }
 
     /// The local variation without absences that are forgiven; where not all pairs are in the sums
@@ -85,8 +85,8 @@ impl Variation {
     /// A pair that is missing counts as 0. If it were an absence beyond those forgiven, it would
     /// add at least (9/11)^2 to the sum and nothing to the divisor; if it were forgiven, it would
     /// take one from the divisor: either gives more.
-    pub fn at_least(&self, reading: Reading) -> f64 {
-        let pairs = self.all_pairs(reading).max(self.pairs);
+    pub fn at_least(&self, hypothesis: Hypothesis) -> f64 {
+        let pairs = self.all_pairs(hypothesis).max(self.pairs);
         let forgiven = self.absences.min(FORGIVEN.0.max(pairs / FORGIVEN.1));
         let counted = pairs.saturating_sub(forgiven);
         if counted == 0 {

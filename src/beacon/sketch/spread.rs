@@ -1,11 +1,10 @@
 //! How intervals are spread: their median, and the sum of their squares, from which their deviation
 //! follows.
 //!
-//! What a row shows of it is the beacon room's affair.
+//! What a row shows of it is computed by `intervals`.
 
-use super::block::DecodeError;
-use super::column::{put_varint, take_varint};
-use super::summary::Outline;
+use super::Outline;
+use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// Stands for a sum of squares that does not fit its place in a summary.
 const UNKNOWN: u64 = u64::MAX;
@@ -54,7 +53,7 @@ impl Spread {
 
     /// Of the intervals between connections at `times_ms`, sorted, of which none is longer than
     /// `longest_ms`. `None` under two connections.
-    pub fn of(times_ms: &[i64], longest_ms: u64) -> Option<Spread> {
+    pub fn from_times(times_ms: &[i64], longest_ms: u64) -> Option<Spread> {
         let count = times_ms.len().checked_sub(1).filter(|count| *count > 0)?;
         if let Some(mut steps) = Steps::single(longest_ms, count) {
             steps.count(lengths(times_ms));
@@ -78,7 +77,7 @@ impl Spread {
         // Few lie there: to put those into order takes less than to count them all.
         match twice_median_within(times_ms, least / 2, greatest.div_ceil(2)) {
             Some(twice_ms) => Spread { median: Median::Twice(twice_ms), ..self },
-            None => Spread::of(times_ms, longest_ms).unwrap_or(self),
+            None => Spread::from_times(times_ms, longest_ms).unwrap_or(self),
         }
     }
 
@@ -118,7 +117,7 @@ pub struct Counting {
 impl Counting {
     /// None so far, of those between connections with this outline; `None` where they are too few or
     /// too long.
-    pub fn of(outline: &Outline) -> Option<Counting> {
+    pub fn new(outline: &Outline) -> Option<Counting> {
         let (_, longest_ms) = outline.intervals_ms?;
         let connections = usize::try_from(outline.connections).unwrap_or(usize::MAX);
         let steps = Steps::single(longest_ms.unsigned_abs(), connections)?;
@@ -254,7 +253,7 @@ mod tests {
     }
 
     fn spread(times_ms: &[i64]) -> Spread {
-        Spread::of(times_ms, longest_ms(times_ms)).unwrap()
+        Spread::from_times(times_ms, longest_ms(times_ms)).unwrap()
     }
 
     proptest! {

@@ -1,12 +1,21 @@
-//! The score of a group's rhythm, from 0 (none) to 1 (clockwork, and plenty of it).
+//! The detector `periodic`: the score of a group's rhythm, from 0 (none) to 1 (clockwork, and plenty of
+//! it).
 //!
-//! It is derived, with its limits, in docs/detection.md; the parts are in `folding`.
+//! The score is derived, with its limits, in docs/detection.md. `hypotheses` rules out most groups by
+//! their sketches; `folding` scores the others, by the null model in `chance`.
 
-use super::folding::{Fold, Intervals};
-use super::periodicity::Periodicity;
-use super::readings::{Readings, resembles_rhythm};
-use crate::cache::checkins::{self, MERGE_GAP_MS, READINGS, Reading};
-use crate::cache::{Pauses, Spread, Variation, shortest_and_longest};
+mod chance;
+mod folding;
+mod hypotheses;
+mod multiples;
+
+use self::folding::{Fold, Intervals};
+pub use self::hypotheses::HypothesisSet;
+use self::hypotheses::resembles_rhythm;
+use crate::beacon::checkins::{self, MERGE_GAP_MS};
+use crate::beacon::hypothesis::{HYPOTHESES, Hypothesis};
+use crate::beacon::periodicity::Periodicity;
+use crate::beacon::sketch::{Pauses, Spread, Variation, shortest_and_longest};
 
 /// Above this a rhythm is no chance: the detector `periodic`.
 pub const THRESHOLD: f64 = 0.33;
@@ -38,41 +47,42 @@ pub struct Rhythm {
     pub periodicity: Option<Periodicity>,
 }
 
-/// The best fold of a group's connections, and the reading that it is of.
+/// The best fold of a group's connections, and the hypothesis that it is of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BestFold {
     fold: Fold,
-    reading: Reading,
+    hypothesis: Hypothesis,
 }
 
 impl BestFold {
-    /// Of connections at `times_ms`, which must be sorted, in the readings that may hold a rhythm;
+    /// Of connections at `times_ms`, which must be sorted, under the hypotheses that may hold a rhythm;
     /// `None` if none does.
-    pub fn of(times_ms: &[i64], readings: &Readings) -> Option<BestFold> {
-        if readings.are_none() {
+    pub fn from_times(times_ms: &[i64], hypotheses: &HypothesisSet) -> Option<BestFold> {
+        if hypotheses.is_empty() {
             return None;
         }
         let mut best: Option<BestFold> = None;
         let (resolution_ms, are_retries) = (resolution_ms(times_ms), are_retries(times_ms));
         let mut merged = Vec::new();
-        for reading in readings.possible() {
+        for hypothesis in hypotheses.iter() {
             // Every other check-in of a lone agent keeps time, too; every other retry is no agent.
             let has_rhythm = best.is_some_and(|best| best.fold.score() > GOOD_ENOUGH);
-            if reading.agents > 1 && (has_rhythm || are_retries) {
+            if hypothesis.agents > 1 && (has_rhythm || are_retries) {
                 break;
             }
-            checkins::merge_into(&mut merged, times_ms, reading.merge_gap_ms);
-            let variation = Variation::of(&merged, reading);
-            if !resembles_rhythm(&variation, &Pauses::of(times_ms, reading), reading) {
+            checkins::merge_into(&mut merged, times_ms, hypothesis.merge_gap_ms);
+            let variation = Variation::from_checkins(&merged, hypothesis);
+            if !resembles_rhythm(&variation, &Pauses::from_times(times_ms, hypothesis), hypothesis)
+            {
                 continue;
             }
-            let handicap = if reading.agents > 1 { HANDICAP } else { 1.0 };
+            let handicap = if hypothesis.agents > 1 { HANDICAP } else { 1.0 };
             let latest = &merged[merged.len().saturating_sub(MOST_CHECKINS)..];
-            let fold = intervals(latest, reading, resolution_ms).best_fold();
+            let fold = intervals(latest, hypothesis, resolution_ms).best_fold();
             if let Some(fold) = fold.filter(|fold| fold.score() > 0.0)
                 && best.is_none_or(|best| fold.score() * handicap > best.fold.score())
             {
-                best = Some(BestFold { fold, reading });
+                best = Some(BestFold { fold, hypothesis });
             }
         }
         best
@@ -86,32 +96,32 @@ impl BestFold {
 
 impl Rhythm {
     /// Of connections at `times_ms`, which must be sorted, with this best fold.
-    pub fn of(times_ms: &[i64], best: Option<BestFold>) -> Rhythm {
-        let Some(BestFold { fold, reading }) = best else {
-            return Rhythm::of_none(&checkins::merge(times_ms, READINGS[0].merge_gap_ms));
+    pub fn from_times(times_ms: &[i64], best: Option<BestFold>) -> Rhythm {
+        let Some(BestFold { fold, hypothesis }) = best else {
+            return Rhythm::without_fold(&checkins::merge(times_ms, HYPOTHESES[0].merge_gap_ms));
         };
-        let merged = checkins::merge(times_ms, reading.merge_gap_ms);
-        let intervals: Vec<i64> = between(&merged, reading).collect();
+        let merged = checkins::merge(times_ms, hypothesis.merge_gap_ms);
+        let intervals: Vec<i64> = between(&merged, hypothesis).collect();
         let periodicity = Periodicity::around(&intervals, fold.period_ms);
         let presence = |periodicity| presence(&merged, periodicity);
         let score = fold.score() * periodicity.as_ref().map_or(0.0, presence);
         // Several agents may connect at once; that is still one check-in, or the next.
-        let checkins = match reading.agents {
+        let checkins = match hypothesis.agents {
             1 => merged.len(),
             _ => checkins::merge(times_ms, MERGE_GAP_MS).len(),
         };
-        Rhythm { score, checkins, merge_gap_ms: reading.merge_gap_ms, periodicity }
+        Rhythm { score, checkins, merge_gap_ms: hypothesis.merge_gap_ms, periodicity }
     }
 
-    /// Of these check-ins by the first of [`READINGS`], in which there is none.
-    pub fn of_none(checkins: &[i64]) -> Rhythm {
-        let reading = READINGS[0];
-        let intervals: Vec<i64> = between(checkins, reading).collect();
+    /// Of these check-ins by the first of [`HYPOTHESES`], in which there is none.
+    pub fn without_fold(checkins: &[i64]) -> Rhythm {
+        let hypothesis = HYPOTHESES[0];
+        let intervals: Vec<i64> = between(checkins, hypothesis).collect();
         let around = |median_ms| Periodicity::around(&intervals, median_ms);
         Rhythm {
             score: 0.0,
             checkins: checkins.len(),
-            merge_gap_ms: reading.merge_gap_ms,
+            merge_gap_ms: hypothesis.merge_gap_ms,
             periodicity: median_ms(checkins).and_then(around),
         }
     }
@@ -120,12 +130,15 @@ impl Rhythm {
 /// The median interval between check-ins.
 fn median_ms(checkins: &[i64]) -> Option<f64> {
     let (_, longest_ms) = shortest_and_longest(checkins)?;
-    Spread::of(checkins, longest_ms.unsigned_abs())?.median.ms()
+    Spread::from_times(checkins, longest_ms.unsigned_abs())?.median.ms()
 }
 
 /// The rhythm of connections at `times_ms`, which must be sorted.
 pub fn rhythm(times_ms: &[i64]) -> Rhythm {
-    Rhythm::of(times_ms, BestFold::of(times_ms, &Readings::of_times(times_ms)))
+    Rhythm::from_times(
+        times_ms,
+        BestFold::from_times(times_ms, &HypothesisSet::from_times(times_ms)),
+    )
 }
 
 /// 1 where enough of the expected check-ins were made, less where most of them are missing:
@@ -136,22 +149,22 @@ fn presence(checkins: &[i64], periodicity: &Periodicity) -> f64 {
 }
 
 /// From each check-in to the next of the same agent.
-fn between(checkins: &[i64], reading: Reading) -> impl Iterator<Item = i64> {
-    let pairs = checkins.iter().zip(checkins.iter().skip(reading.agents));
+fn between(checkins: &[i64], hypothesis: Hypothesis) -> impl Iterator<Item = i64> {
+    let pairs = checkins.iter().zip(checkins.iter().skip(hypothesis.agents));
     pairs.map(|(earlier, later)| later - earlier)
 }
 
-fn intervals(checkins: &[i64], reading: Reading, resolution_ms: i64) -> Intervals {
-    let mut sorted_ms: Vec<i64> = between(checkins, reading).collect();
+fn intervals(checkins: &[i64], hypothesis: Hypothesis, resolution_ms: i64) -> Intervals {
+    let mut sorted_ms: Vec<i64> = between(checkins, hypothesis).collect();
     sorted_ms.sort_unstable();
     let sorted_ms = sorted_ms.into_iter().map(|length_ms| length_ms as f64).collect();
-    let is_usual = reading.merge_gap_ms == MERGE_GAP_MS;
+    let is_usual = hypothesis.merge_gap_ms == MERGE_GAP_MS;
     let gaps = if is_usual { GAPS_A_PERIOD.0 } else { GAPS_A_PERIOD.1 };
     Intervals {
         sorted_ms,
-        agents: reading.agents,
-        gap_ms: reading.merge_gap_ms,
-        shortest_ms: (gaps * reading.merge_gap_ms as f64).max(SHORTEST_PERIOD_MS),
+        agents: hypothesis.agents,
+        gap_ms: hypothesis.merge_gap_ms,
+        shortest_ms: (gaps * hypothesis.merge_gap_ms as f64).max(SHORTEST_PERIOD_MS),
         resolution_ms,
     }
 }

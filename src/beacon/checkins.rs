@@ -2,34 +2,10 @@
 //! first.
 //!
 //! An implant opens several sockets, retries, or is given a task and connects again; the rhythm is
-//! in the visits. They are told apart here, where blocks are summarised by them; what rhythm they
-//! have is the beacon room's affair.
+//! in the visits. They are told apart here; which rhythm they have is decided by the detectors.
 
 /// Connections no further apart than this are one check-in, in milliseconds.
 pub const MERGE_GAP_MS: i64 = 1000;
-
-/// What connections are taken for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// Connections no further apart are one check-in, in milliseconds.
-    pub merge_gap_ms: i64,
-    /// How many agents check in by turns.
-    pub agents: usize,
-}
-
-/// What is tried: check-ins merged as usual, and over the gaps that an implant leaves while it
-/// works on a task; and several agents of one process name at one C2.
-pub const READINGS: [Reading; 9] = [
-    Reading { merge_gap_ms: MERGE_GAP_MS, agents: 1 },
-    Reading { merge_gap_ms: 5_000, agents: 1 },
-    Reading { merge_gap_ms: 10_000, agents: 1 },
-    Reading { merge_gap_ms: 20_000, agents: 1 },
-    Reading { merge_gap_ms: 30_000, agents: 1 },
-    Reading { merge_gap_ms: 60_000, agents: 1 },
-    Reading { merge_gap_ms: 0, agents: 2 },
-    Reading { merge_gap_ms: 0, agents: 3 },
-    Reading { merge_gap_ms: 0, agents: 4 },
-];
 
 /// So many connections are looked at before their check-ins are moved to where they belong.
 const BATCH: usize = 256;

@@ -1,18 +1,18 @@
 //! How long check-ins last, and the pauses between them, as sums that add up over blocks.
 //!
 //! Busy traffic merged over a gap leaves few check-ins that last for hours with pauses hardly
-//! longer than the gap between them. What that rules out is the beacon room's affair.
+//! longer than the gap between them. What that rules out is decided by the detector `periodic`.
 
-use super::checkins::{READINGS, Reading};
+use crate::beacon::hypothesis::{HYPOTHESES, Hypothesis};
 
 /// A pause counts up to so many merge gaps: a night is no sign of rest between check-ins.
 const LONGEST: i64 = 10;
-/// The merge gaps of [`READINGS`] and ten times those: what lies between two of them is alike to
-/// all readings.
+/// The merge gaps of [`HYPOTHESES`] and ten times those: what lies between two of them is alike to
+/// all hypotheses.
 const LIMITS_MS: [i64; 11] =
     [1_000, 5_000, 10_000, 20_000, 30_000, 50_000, 60_000, 100_000, 200_000, 300_000, 600_000];
 
-/// Sums over the check-ins of one reading, in milliseconds.
+/// Sums over the check-ins of one hypothesis, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pauses {
     /// From the first to the last connection of each check-in.
@@ -23,16 +23,16 @@ pub struct Pauses {
 
 impl Pauses {
     /// Of connections at `times_ms`, sorted.
-    pub fn of(times_ms: &[i64], reading: Reading) -> Pauses {
+    pub fn from_times(times_ms: &[i64], hypothesis: Hypothesis) -> Pauses {
         let mut pauses = Pauses::default();
         for pair in times_ms.windows(2) {
-            pauses.add_gap(pair[1] - pair[0], reading);
+            pauses.add_gap(pair[1] - pair[0], hypothesis);
         }
         pauses
     }
 
-    /// The same in each of [`READINGS`]; of several agents, who have no merge gap, none.
-    pub(super) fn of_each(times_ms: &[i64]) -> [Pauses; READINGS.len()] {
+    /// The same in each of [`HYPOTHESES`]; of several agents, who have no merge gap, none.
+    pub(super) fn for_each_hypothesis(times_ms: &[i64]) -> [Pauses; HYPOTHESES.len()] {
         let (mut counts, mut sums_ms) = ([0; LIMITS_MS.len() + 1], [0; LIMITS_MS.len() + 1]);
         for pair in times_ms.windows(2) {
             let gap_ms = pair[1] - pair[0];
@@ -41,10 +41,10 @@ impl Pauses {
             sums_ms[between] += gap_ms;
         }
         let up_to = |ms| LIMITS_MS.partition_point(|limit_ms| *limit_ms <= ms);
-        READINGS.map(|reading| match reading.agents {
+        HYPOTHESES.map(|hypothesis| match hypothesis.agents {
             1 => {
-                let longest_ms = LONGEST * reading.merge_gap_ms;
-                let (merged, counted) = (up_to(reading.merge_gap_ms), up_to(longest_ms));
+                let longest_ms = LONGEST * hypothesis.merge_gap_ms;
+                let (merged, counted) = (up_to(hypothesis.merge_gap_ms), up_to(longest_ms));
                 let longer: i64 = counts[counted..].iter().sum();
                 let paused_ms = sums_ms[merged..counted].iter().sum::<i64>() + longer * longest_ms;
                 Pauses { active_ms: sums_ms[..merged].iter().sum(), paused_ms }
@@ -54,11 +54,11 @@ impl Pauses {
     }
 
     /// Adds the time from one connection to the next.
-    pub(super) fn add_gap(&mut self, gap_ms: i64, reading: Reading) {
-        if gap_ms <= reading.merge_gap_ms {
+    pub(super) fn add_gap(&mut self, gap_ms: i64, hypothesis: Hypothesis) {
+        if gap_ms <= hypothesis.merge_gap_ms {
             self.active_ms = self.active_ms.saturating_add(gap_ms);
         } else {
-            let counted_ms = gap_ms.min(LONGEST * reading.merge_gap_ms);
+            let counted_ms = gap_ms.min(LONGEST * hypothesis.merge_gap_ms);
             self.paused_ms = self.paused_ms.saturating_add(counted_ms);
         }
     }
@@ -78,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn all_readings_at_once_are_each_by_itself(
+        fn all_hypotheses_at_once_are_each_by_itself(
             gaps in prop::collection::vec(
                 prop_oneof![0..2_000i64, (0..700i64).prop_map(|s| s * 1000), 0..1_000_000i64],
                 0..60,
@@ -89,11 +89,11 @@ mod tests {
                 Some(*end)
             });
             let times: Vec<i64> = std::iter::once(0).chain(ends).collect();
-            let each = READINGS.map(|reading| match reading.agents {
-                1 => Pauses::of(&times, reading),
+            let each = HYPOTHESES.map(|hypothesis| match hypothesis.agents {
+                1 => Pauses::from_times(&times, hypothesis),
                 _ => Pauses::default(),
             });
-            prop_assert_eq!(Pauses::of_each(&times), each);
+            prop_assert_eq!(Pauses::for_each_hypothesis(&times), each);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Values in order, and medians of them.
+//! Medians and other quantiles: of values at hand, and of values that come one after the other.
 
 use std::iter;
 use std::ops::Range;
@@ -87,4 +87,33 @@ fn middle_of(values: impl Iterator<Item = (f64, usize)>, (lower, upper): (usize,
         }
     }
     0.0
+}
+
+/// The value at this share (0 to 1) of values that are not negative, which are reordered; between
+/// two by their distance (as R's type 7 and NumPy do). `None` of none.
+pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
+    quantile_at(values, share * values.len().checked_sub(1)? as f64)
+}
+
+/// The lower quartile, the median and the upper one, as [`quantile`] has them.
+pub fn quartiles(values: &mut [f64]) -> Option<[f64; 3]> {
+    let last = values.len().checked_sub(1)?;
+    let median = quantile_at(values, 0.5 * last as f64)?;
+    // Lower values are before it now, higher ones behind it.
+    let middle = last / 2;
+    let upper = quantile_at(&mut values[middle..], 0.75 * last as f64 - middle as f64)?;
+    let lower = quantile_at(&mut values[..=last.min(middle + 1)], 0.25 * last as f64)?;
+    Some([lower, median, upper])
+}
+
+/// The value at a place in the order of values, 0 being that of the lowest.
+fn quantile_at(values: &mut [f64], place: f64) -> Option<f64> {
+    let (at, part) = (place as usize, place.fract());
+    if at >= values.len() {
+        return None;
+    }
+    // Of numbers that are not negative the bits are in their order, and sooner compared.
+    let (_, below, rest) = values.select_nth_unstable_by_key(at, |value| value.to_bits());
+    let above = rest.iter().copied().min_by_key(|value| value.to_bits()).unwrap_or(*below);
+    Some(*below + (above - *below) * part)
 }

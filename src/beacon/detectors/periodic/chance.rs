@@ -1,6 +1,6 @@
-//! What connections at random would do, and how far from it others are.
+//! The null model: what connections at random would do, and how far from it others are.
 //!
-//! Which windows are laid over intervals is the folding's affair.
+//! Which windows are laid over intervals is decided in `folding`.
 
 /// Connections at random: exponential intervals (of several agents sums of so many: Erlang's
 /// distribution) with the median of those at hand, of which the merging has left none shorter than

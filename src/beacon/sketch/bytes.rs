@@ -1,20 +1,19 @@
-//! The digest of a block: what its row tells of the rhythm and the repetition of its connections, in
-//! bytes that are opaque to SQLite.
+//! The bytes of a sketch's sums: what tells of the rhythm and the repetition of a block's connections.
 //!
 //! What the numbers mean is said where they are counted: in `variation`, `pauses` and `repetition`.
 
-use super::block::DecodeError;
-use super::checkins::READINGS;
+use super::RhythmSums;
 use super::repetition::{Hour, Hours};
-use super::summary::Rhythms;
 use super::variation::Variation;
+use crate::beacon::hypothesis::HYPOTHESES;
+use crate::varint::DecodeError;
 
-/// Readings of one agent, which come first; several are merged over nothing, and have no pauses.
+/// Hypotheses of one agent, which come first; several are merged over nothing, and have no pauses.
 const OF_ONE_AGENT: usize = 6;
-const _: () = assert!(READINGS[OF_ONE_AGENT - 1].agents < READINGS[OF_ONE_AGENT].agents);
-/// Four for the variation in each reading, two for the pauses in each of one agent, and those of the
+const _: () = assert!(HYPOTHESES[OF_ONE_AGENT - 1].agents < HYPOTHESES[OF_ONE_AGENT].agents);
+/// Four for the variation in each hypothesis, two for the pauses in each of one agent, and those of the
 /// clock hours.
-const NUMBERS: usize = 4 * READINGS.len() + 2 * OF_ONE_AGENT + 5;
+const NUMBERS: usize = 4 * HYPOTHESES.len() + 2 * OF_ONE_AGENT + 5;
 /// Sums of terms are kept in parts of so many, so that those of a full block at random fit; what is left
 /// out, and what does not fit, makes a lower bound of them no wrong one.
 const SUM_PART: u64 = 4;
@@ -22,10 +21,10 @@ const SUM_PART: u64 = 4;
 const ANY_PAUSE: u16 = u16::MAX;
 const LONGEST_PAUSE_MS: i64 = 1 << 31;
 
-/// That of connections at `times_ms`, sorted: numbers of two bytes each, which are sooner added up
+/// Those of connections at `times_ms`, sorted: numbers of two bytes each, which are sooner added up
 /// than those of any length. Zeros at the end are left out, which many of a small block's are.
-pub(super) fn of(times_ms: &[i64]) -> Vec<u8> {
-    let Rhythms { variations, pauses } = Rhythms::by(times_ms, Variation::of_part);
+pub(super) fn from_times(times_ms: &[i64]) -> Vec<u8> {
+    let RhythmSums { variations, pauses } = RhythmSums::with(times_ms, Variation::from_part);
     let of_variations = variations.iter().flat_map(|variation| {
         let Variation { checkins, sum, absences, sum_of_absences, pairs: _ } = *variation;
         [checkins, sum / SUM_PART, absences, sum_of_absences / SUM_PART]
@@ -34,7 +33,7 @@ pub(super) fn of(times_ms: &[i64]) -> Vec<u8> {
     let of_pauses = pauses.iter().take(OF_ONE_AGENT).flat_map(|pauses| {
         [pauses.active_ms as u64 / 1000, (pauses.paused_ms as u64).div_ceil(1000)]
     });
-    let Hours { first, last, share_between } = Hours::of(times_ms);
+    let Hours { first, last, share_between } = Hours::from_times(times_ms);
     let of_hours =
         [first.intervals, first.most_frequent, last.intervals, last.most_frequent, share_between];
     let numbers = of_variations.chain(of_pauses).chain(of_hours);
@@ -46,12 +45,12 @@ pub(super) fn of(times_ms: &[i64]) -> Vec<u8> {
     bytes
 }
 
-/// Adds the digest `bytes` of the block that comes next, `gap_ms` after the one before, to `rhythms`;
+/// Adds the sums in `bytes` of the block that comes next, `gap_ms` after the one before, to `rhythms`;
 /// gives its clock hours.
 pub(super) fn add(
     bytes: &[u8],
     gap_ms: Option<i64>,
-    rhythms: &mut Rhythms,
+    rhythms: &mut RhythmSums,
 ) -> Result<Hours, DecodeError> {
     let mut numbers = [0; NUMBERS];
     let (pairs, rest) = bytes.as_chunks::<2>();
@@ -61,21 +60,21 @@ pub(super) fn add(
     for (number, pair) in numbers.iter_mut().zip(pairs) {
         *number = u16::from_le_bytes(*pair);
     }
-    let (of_variations, rest) = numbers.split_at(4 * READINGS.len());
+    let (of_variations, rest) = numbers.split_at(4 * HYPOTHESES.len());
     let (of_pauses, of_hours) = rest.split_at(2 * OF_ONE_AGENT);
     // Of numbers of two bytes no cache holds enough for these sums, or those of hours, to overflow.
-    let each = rhythms.variations.iter_mut().zip(READINGS).zip(of_variations.as_chunks().0);
-    for ((variation, reading), [checkins, sum, absences, sum_of_absences]) in each {
-        let goes_on = gap_ms.is_some_and(|gap_ms| gap_ms <= reading.merge_gap_ms);
-        variation.add_checkins((*checkins).into(), goes_on, reading);
+    let each = rhythms.variations.iter_mut().zip(HYPOTHESES).zip(of_variations.as_chunks().0);
+    for ((variation, hypothesis), [checkins, sum, absences, sum_of_absences]) in each {
+        let goes_on = gap_ms.is_some_and(|gap_ms| gap_ms <= hypothesis.merge_gap_ms);
+        variation.add_checkins((*checkins).into(), goes_on, hypothesis);
         variation.sum += u64::from(*sum) * SUM_PART;
         variation.absences += u64::from(*absences);
         variation.sum_of_absences += u64::from(*sum_of_absences) * SUM_PART;
     }
-    let each = rhythms.pauses.iter_mut().zip(READINGS).zip(of_pauses.as_chunks().0);
-    for ((pauses, reading), [active_s, paused_s]) in each {
+    let each = rhythms.pauses.iter_mut().zip(HYPOTHESES).zip(of_pauses.as_chunks().0);
+    for ((pauses, hypothesis), [active_s, paused_s]) in each {
         if let Some(gap_ms) = gap_ms {
-            pauses.add_gap(gap_ms, reading);
+            pauses.add_gap(gap_ms, hypothesis);
         }
         pauses.active_ms = pauses.active_ms.saturating_add(i64::from(*active_s) * 1000);
         let paused_ms =

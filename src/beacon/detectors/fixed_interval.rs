@@ -4,7 +4,7 @@
 //! (<https://community.sophos.com/intercept-x-endpoint/i/network/detecting-a-recurring-beacon-call-home-process>):
 //! more than two connections whose longest and shortest interval are less than ten seconds apart.
 
-use super::intervals::IntervalStatistics;
+use crate::beacon::intervals::IntervalStatistics;
 
 /// What the rule compares with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,13 +37,14 @@ pub fn can_hold(most_connections: u64, thresholds: &Thresholds) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Outline;
+    use crate::beacon::sketch::Outline;
 
     const SOPHOS: Thresholds = Thresholds { min_connections: 3, max_interval_spread: 10.0 };
 
     fn holds_for(seconds: &[f64]) -> bool {
         let times: Vec<_> = seconds.iter().map(|second| (second * 1000.0) as i64).collect();
-        let statistics = Outline::of(&times).as_ref().and_then(IntervalStatistics::of);
+        let statistics =
+            Outline::from_times(&times).as_ref().and_then(IntervalStatistics::from_outline);
         holds(times.len() as u64, statistics.as_ref(), &SOPHOS)
     }
 
