@@ -33,7 +33,7 @@ fn at(offsets_ms: impl IntoIterator<Item = i64>) -> String {
 /// The times of that group in the cache, as milliseconds after the start.
 fn times(cache: &TestCache) -> Vec<i64> {
     let reader = cache.reader();
-    let (mut times, mut payloads) = (Vec::new(), Payloads::of(&reader));
+    let (mut times, mut payloads) = (Vec::new(), Payloads::new(&reader));
     reader
         .outlines(everything(), ALL_GROUPS, |_, _, blocks| {
             payloads.times(blocks, everything(), &mut times)

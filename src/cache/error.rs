@@ -127,7 +127,7 @@ impl CacheError {
 }
 
 /// SQLite's own word for it, or rows that are missing or hold what we never wrote.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error as E;
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     match error {

@@ -5,42 +5,24 @@
 //! protocol. What is asked of the groups, and how they are put together into larger ones, is
 //! decided to the right of this room.
 
-pub mod block;
-mod blocks;
-mod claims;
-mod column;
-mod decoded;
 mod error;
-mod group;
-mod group_row;
-mod instances;
+mod format;
 mod location;
-mod lock;
-mod merge;
-mod merge_into_blocks;
-mod names;
-mod pass;
-mod payloads;
-mod read_ahead;
-mod reader;
-mod retention;
-mod schema;
+mod read;
 mod sources;
-mod waiting;
-mod walk;
-mod writer;
+mod write;
 
-pub use block::Connection;
-pub use decoded::{DecodedBlock, Parts, Run};
 pub use error::CacheError;
-pub use group::Group;
+pub use format::block::{self, Connection};
+pub use format::decoded::{DecodedBlock, Parts, Run};
+pub use format::group::Group;
 pub use location::{default_path, system_path};
-pub(crate) use names::is_windows;
-pub use pass::Pass;
-pub use payloads::Payloads;
-pub use read_ahead::ReadAhead;
-pub use reader::{Cost, Instance, Reader, Totals};
-pub use retention::Retention;
+pub use read::payloads::Payloads;
+pub use read::read_ahead::ReadAhead;
+pub use read::reader::{Cost, Instance, Reader, Totals};
+pub use read::scan::ALL_GROUPS;
 pub use sources::{Cursor, PassOutcome, Source};
-pub use walk::ALL_GROUPS;
-pub use writer::{PassCounts, Writer};
+pub(crate) use write::names::is_windows;
+pub use write::pass::Pass;
+pub use write::retention::Retention;
+pub use write::writer::{PassCounts, Writer};

@@ -8,7 +8,6 @@ use std::sync::atomic::{self, AtomicUsize};
 
 use super::both::both;
 use super::examination::{Candidate, Examination, Outcome, Question};
-use super::grouping;
 use super::judgement::{self, Wanted};
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
@@ -16,7 +15,7 @@ use super::row::Used;
 use super::scan::{Scan, Scanning, Turns};
 use super::selection::{Member, Open, Selection, Shared, is_public};
 use super::tables::Answer;
-use super::{QueryContext, Row, Table, TableError};
+use super::{QueryContext, Row, Table, TableError, grouping};
 use crate::beacon::detectors::periodic::HypothesisSet;
 use crate::beacon::detectors::{fixed_interval, repetitive_interval};
 use crate::beacon::sketch::Sketch;

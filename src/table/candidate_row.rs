@@ -7,10 +7,9 @@ use super::judgement::{self, Judgement, Wanted};
 use super::parameters::Parameters;
 use super::row::Used;
 use super::{Row, Value};
-use crate::beacon::Window;
 use crate::beacon::intervals::IntervalStatistics;
-use crate::beacon::rita;
 use crate::beacon::sparkline::sparkline;
+use crate::beacon::{Window, rita};
 use crate::cache::Instance;
 
 /// Who talks to whom, as text; '' is also what was not asked for.

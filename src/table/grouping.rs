@@ -11,9 +11,8 @@ use super::TableError;
 use super::parameters::GroupBy;
 use super::selection::{Member, Selection};
 use super::tally::{Tallied, Tally};
-use crate::beacon::Timeline;
-use crate::beacon::Window;
 use crate::beacon::sketch::Outline;
+use crate::beacon::{Timeline, Window};
 use crate::cache::{Group, Parts, Run};
 use crate::journal::Protocol;
 

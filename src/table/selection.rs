@@ -10,10 +10,9 @@ use rustc_hash::FxHashMap;
 use super::TableError;
 use super::narrowing::Narrowing;
 use super::scan::Scan;
-use crate::beacon::Window;
 use crate::beacon::detectors::periodic::HypothesisSet;
-use crate::beacon::rita;
 use crate::beacon::sketch::Outline;
+use crate::beacon::{Window, rita};
 use crate::cache::{Group, Parts, Payloads, Reader, Run};
 use crate::journal::Scope;
 
@@ -112,7 +111,7 @@ impl<'r> Selection<'r> {
     pub(super) fn without_members(reader: &'r Reader, window: Window) -> Selection<'r> {
         Selection {
             reader,
-            payloads: Payloads::of(reader),
+            payloads: Payloads::new(reader),
             space: Vec::new(),
             window,
             last_day: window,

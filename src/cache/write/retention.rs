@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection as Database, params};
 
-use super::CacheError;
-use super::block;
-use super::blocks::{self, HEADER_COLUMNS, Header};
-use super::group::{self, Group};
+use super::blocks;
+use crate::cache::CacheError;
+use crate::cache::format::block;
+use crate::cache::format::block_row::{HEADER_COLUMNS, Header};
+use crate::cache::format::group::{self, Group};
 
 const DAY_MS: i64 = 86_400_000;
 /// A block that reaches back further than this beyond the limit is cut; less is left for the next
@@ -29,7 +30,7 @@ impl Default for Retention {
 }
 
 /// Removes connections older than the retention allows at `now_ms`; gives how many.
-pub(super) fn by_age(
+pub(crate) fn by_age(
     database: &mut Database,
     retention: &Retention,
     now_ms: i64,
@@ -69,7 +70,7 @@ pub(super) fn by_age(
 
 /// Removes the oldest blocks until the file is a tenth below its largest size, if it is above it;
 /// gives how many connections went, or `None` if nothing had to.
-pub(super) fn by_size(
+pub(crate) fn by_size(
     database: &mut Database,
     retention: &Retention,
 ) -> Result<Option<u64>, CacheError> {

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, btree_map};
 use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
 
-use super::CacheError;
 use super::names::inserted_id;
+use crate::cache::CacheError;
 use crate::journal::{FileTime, Process};
 
 /// More process instances than this are not kept in memory at once.
@@ -38,7 +38,7 @@ struct Instance {
 
 /// The process instances in use.
 #[derive(Default)]
-pub(super) struct Instances {
+pub(crate) struct Instances {
     known: FxHashMap<Key, ByStart>,
     /// How many there are in `known`.
     count: usize,
@@ -50,17 +50,17 @@ type ByStart = BTreeMap<Option<FileTime>, Instance>;
 
 /// Row ids of a process's host and pathname.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
-    pub(super) host: u32,
+pub(crate) struct Place {
+    pub(crate) host: u32,
     /// As it groups.
-    pub(super) pathname: u32,
+    pub(crate) pathname: u32,
     /// As it is written.
-    pub(super) spelling: u32,
+    pub(crate) spelling: u32,
 }
 
 impl Instances {
     /// The row id of the instance that connected at `time_ms`.
-    pub(super) fn connected(
+    pub(crate) fn connected(
         &mut self,
         place: Place,
         process: &Process<'_>,
@@ -90,7 +90,7 @@ impl Instances {
     }
 
     /// Notes what the journal tells of a process that need not have connected.
-    pub(super) fn started(
+    pub(crate) fn started(
         &mut self,
         place: Place,
         process: &Process<'_>,
@@ -150,7 +150,7 @@ impl Instances {
     }
 
     /// Writes what is known only here.
-    pub(super) fn save(&mut self, connection: &Connection) -> Result<(), CacheError> {
+    pub(crate) fn save(&mut self, connection: &Connection) -> Result<(), CacheError> {
         let mut update = connection.prepare_cached(
             "UPDATE process_instance
              SET start = ?2, spelling = ?3, first_ms = ?4, last_ms = ?5 WHERE id = ?1",
@@ -170,7 +170,7 @@ impl Instances {
     }
 
     /// The pid of the instance of this row id.
-    pub(super) fn pid(
+    pub(crate) fn pid(
         &mut self,
         id: u32,
         connection: &Connection,

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
-use super::sources::{self, Source};
-use super::{CacheError, location, schema};
+use crate::cache::format::schema;
+use crate::cache::sources::{self, Source};
+use crate::cache::{CacheError, location};
 use crate::journal::{FileTime, SophosPid};
 
 /// What a reader has read.
@@ -61,7 +62,7 @@ const WORTH_A_TWIN: u64 = 1 << 20;
 
 /// A reader of a cache.
 pub struct Reader {
-    pub(super) database: Database,
+    pub(crate) database: Database,
     path: PathBuf,
     cost: Cell<Cost>,
     /// When to give up, and after how long.
@@ -136,7 +137,7 @@ impl Reader {
     }
 
     /// An error once the budget is spent.
-    pub(super) fn check_deadline(&self) -> Result<(), CacheError> {
+    pub(crate) fn check_deadline(&self) -> Result<(), CacheError> {
         match self.deadline {
             Some((deadline, budget)) if Instant::now() > deadline => {
                 Err(CacheError::OutOfTime(budget))
@@ -234,7 +235,7 @@ impl Reader {
         size(&self.path) + size(&log)
     }
 
-    pub(super) fn damaged(&self, reason: &str) -> CacheError {
+    pub(crate) fn damaged(&self, reason: &str) -> CacheError {
         CacheError::Damaged { path: self.path.clone(), reason: reason.to_owned() }
     }
 }

@@ -6,11 +6,12 @@
 
 use rusqlite::{Connection as Database, params};
 
-use super::block::{self, Connection};
-use super::blocks::{self, HEADER_COLUMNS, Header};
+use super::duplicates::{Claim, Incoming, merge};
 use super::group_row::{GroupKey, GroupRow, Totals};
-use super::merge::{Claim, Incoming, merge};
-use super::{CacheError, claims};
+use super::{blocks, claims};
+use crate::cache::CacheError;
+use crate::cache::format::block::{self, Connection};
+use crate::cache::format::block_row::{self, HEADER_COLUMNS, Header};
 use crate::journal::Scope;
 
 /// At the end of its group, a block of at least so many connections is written anew only for as many
@@ -20,25 +21,25 @@ const FEW: usize = 16;
 
 /// Where a pass stands.
 #[derive(Clone, Copy)]
-pub(super) struct PassState {
+pub(crate) struct PassState {
     /// Whether it has committed a batch already, so that there may be claims.
-    pub(super) has_claims: bool,
+    pub(crate) has_claims: bool,
     /// Whether there may be another batch, which will ask for claims.
-    pub(super) goes_on: bool,
+    pub(crate) goes_on: bool,
     /// The latest name before this batch; no group is to a younger one yet.
-    pub(super) latest_name: u32,
+    pub(crate) latest_name: u32,
 }
 
 /// How many of the connections were new, and how many there already.
 #[derive(Clone, Copy, Default)]
-pub(super) struct MergeCounts {
-    pub(super) added: u64,
-    pub(super) duplicates: u64,
+pub(crate) struct MergeCounts {
+    pub(crate) added: u64,
+    pub(crate) duplicates: u64,
 }
 
 /// Merges `incoming`, sorted by time, into the blocks of a group, whose destination lies in `scope`.
 /// `pid` looks up a process instance's.
-pub(super) fn merge_into_blocks(
+pub(crate) fn update_blocks(
     key: &GroupKey,
     scope: Scope,
     incoming: &[Incoming],
@@ -184,7 +185,7 @@ fn write(
             Some(id) => id,
             None => {
                 row.next_block += 1;
-                blocks::id(row.group.id, row.next_block - 1)?
+                block_row::id(row.group.id, row.next_block - 1)?
             }
         };
         blocks::write(&row.group, id, (part, bytes), database)?;

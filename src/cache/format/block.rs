@@ -200,12 +200,12 @@ fn unzigzag(code: u64) -> i64 {
 }
 
 /// A byte count that may be unknown as one number.
-pub(super) fn optional_to_code(bytes: Option<u64>) -> u64 {
+pub(crate) fn optional_to_code(bytes: Option<u64>) -> u64 {
     bytes.map_or(0, |bytes| bytes.saturating_add(1))
 }
 
 /// What [`optional_to_code`] made a number of.
-pub(super) fn code_to_optional(code: u64) -> Option<u64> {
+pub(crate) fn code_to_optional(code: u64) -> Option<u64> {
     code.checked_sub(1)
 }
 
@@ -213,8 +213,8 @@ pub(super) fn code_to_optional(code: u64) -> Option<u64> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::decoded::Run;
     use super::*;
+    use crate::cache::format::decoded::Run;
 
     prop_compose! {
         fn connection()(

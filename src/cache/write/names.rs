@@ -5,7 +5,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use rustc_hash::FxHashMap;
 
-use super::CacheError;
+use crate::cache::CacheError;
 
 /// More bytes of texts than this are not kept in memory at once; each takes some more itself.
 const KEPT_BYTES: usize = 12 << 20;
@@ -13,7 +13,7 @@ const OVERHEAD: usize = 48;
 
 /// Row ids of texts in the tables `name` and `domain`.
 #[derive(Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     names: FxHashMap<Box<str>, u32>,
     /// For a pathname as spelled, the ids of its spelling and of its key.
     pathnames: FxHashMap<Box<str>, (u32, u32)>,
@@ -30,7 +30,7 @@ struct Domain {
 
 impl Names {
     /// The id of a host or destination; 0 for ''.
-    pub(super) fn id(&mut self, text: &str, connection: &Connection) -> Result<u32, CacheError> {
+    pub(crate) fn id(&mut self, text: &str, connection: &Connection) -> Result<u32, CacheError> {
         if text.is_empty() {
             return Ok(0);
         }
@@ -44,7 +44,7 @@ impl Names {
     }
 
     /// The ids of a pathname as spelled, and of the key under which it groups; 0 for ''.
-    pub(super) fn pathname(
+    pub(crate) fn pathname(
         &mut self,
         text: &str,
         connection: &Connection,
@@ -64,7 +64,7 @@ impl Names {
     }
 
     /// The id of a domain that was used at `time_ms`; 0 for ''.
-    pub(super) fn domain(
+    pub(crate) fn domain(
         &mut self,
         text: &str,
         time_ms: i64,
@@ -111,7 +111,7 @@ impl Names {
     }
 
     /// Writes what is known only here.
-    pub(super) fn save(&mut self, connection: &Connection) -> Result<(), CacheError> {
+    pub(crate) fn save(&mut self, connection: &Connection) -> Result<(), CacheError> {
         let mut update =
             connection.prepare_cached("UPDATE domain SET last_ms = ?2 WHERE id = ?1")?;
         for domain in self.domains.values_mut().filter(|domain| !domain.is_saved) {
@@ -130,7 +130,7 @@ pub(crate) fn is_windows(pathname: &str) -> bool {
 }
 
 /// The latest of the hosts, pathnames and destinations; 0 if there is none.
-pub(super) fn latest(connection: &Connection) -> Result<u32, CacheError> {
+pub(crate) fn latest(connection: &Connection) -> Result<u32, CacheError> {
     let latest = connection
         .prepare_cached("SELECT coalesce(max(id), 0) FROM name")?
         .query_row([], |row| row.get(0))?;
@@ -151,7 +151,7 @@ fn insert_or_find(text: &str, connection: &Connection) -> Result<u32, CacheError
 }
 
 /// The id of the row just inserted.
-pub(super) fn inserted_id(connection: &Connection, what: &'static str) -> Result<u32, CacheError> {
+pub(crate) fn inserted_id(connection: &Connection, what: &'static str) -> Result<u32, CacheError> {
     u32::try_from(connection.last_insert_rowid()).map_err(|_| CacheError::Full(what))
 }
 

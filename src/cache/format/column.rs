@@ -12,7 +12,7 @@ use crate::varint::{DecodeError, put_varint, take_varint};
 const MOST_LOW_BITS: u32 = 56;
 
 /// Appends `values` to `out`; `decode` needs to be told their count.
-pub(super) fn encode(values: &[u64], out: &mut Vec<u8>) {
+pub(crate) fn encode(values: &[u64], out: &mut Vec<u8>) {
     let least = values.iter().copied().min().unwrap_or(0);
     let divisor = common_divisor(values, least);
     put_varint(least, out);
@@ -43,7 +43,7 @@ pub(super) fn encode(values: &[u64], out: &mut Vec<u8>) {
 
 /// Takes a column of `count` values off the front of `input` into `values`, in place of what they hold.
 /// On an error they are of no use.
-pub(super) fn decode(
+pub(crate) fn decode(
     input: &mut &[u8],
     count: usize,
     values: &mut Vec<u64>,
@@ -141,7 +141,7 @@ fn low_mask(width: u32) -> u64 {
 }
 
 /// Takes a column off the front of `input` undecoded.
-pub(super) fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
+pub(crate) fn skip(input: &mut &[u8]) -> Result<(), DecodeError> {
     take_varint(input)?;
     if take_varint(input)? != 0 {
         take_bits(input)?;

@@ -30,14 +30,14 @@ impl Parts {
 /// where it is the same for all.
 #[derive(Debug, Default)]
 pub struct DecodedBlock {
-    pub(super) times_ms: Vec<i64>,
-    pub(super) instances: Vec<u32>,
-    pub(super) domains: Vec<u32>,
+    pub(crate) times_ms: Vec<i64>,
+    pub(crate) instances: Vec<u32>,
+    pub(crate) domains: Vec<u32>,
     /// Empty, too, where no connection tells them.
-    pub(super) bytes_sent: Vec<Option<u64>>,
-    pub(super) bytes_received: Vec<Option<u64>>,
+    pub(crate) bytes_sent: Vec<Option<u64>>,
+    pub(crate) bytes_received: Vec<Option<u64>>,
     /// Space for decoding the next.
-    pub(super) scratch: Vec<u64>,
+    pub(crate) scratch: Vec<u64>,
 }
 
 /// Connections of a block that follow each other and share process instance and domain.

@@ -5,23 +5,23 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use super::{CacheError, location};
+use crate::cache::{CacheError, location};
 
 /// Held for as long as it lives.
-pub(super) struct WriterLock {
+pub(crate) struct WriterLock {
     file: File,
     path: PathBuf,
     was_there: bool,
 }
 
 /// The lock of the cache at `path`.
-pub(super) fn path_of(path: &Path) -> PathBuf {
+pub(crate) fn path_of(path: &Path) -> PathBuf {
     location::with_suffix(path, ".lock")
 }
 
 impl WriterLock {
     /// Takes the lock of the cache at `path` for `role`, which others are told.
-    pub(super) fn take(path: &Path, role: &str) -> Result<WriterLock, CacheError> {
+    pub(crate) fn take(path: &Path, role: &str) -> Result<WriterLock, CacheError> {
         let lock_path = path_of(path);
         let was_there = lock_path.exists();
         let io_error = |source| CacheError::Io { path: lock_path.clone(), source };
@@ -44,12 +44,12 @@ impl WriterLock {
 
     /// Whether there has been a writer before, which tells a damaged cache from a file that never
     /// was one.
-    pub(super) fn was_there(&self) -> bool {
+    pub(crate) fn was_there(&self) -> bool {
         self.was_there
     }
 
     /// Leaves no trace beside a file that is no cache.
-    pub(super) fn withdraw(self) {
+    pub(crate) fn withdraw(self) {
         if !self.was_there {
             let _ = std::fs::remove_file(&self.path);
         }

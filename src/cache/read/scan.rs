@@ -4,10 +4,11 @@
 
 use rusqlite::params;
 
-use super::blocks::Described;
-use super::{CacheError, Cost, Group, Payloads, Reader, group};
 use crate::beacon::Window;
 use crate::beacon::sketch::{BlockSketch, Outline, Sketch};
+use crate::cache::format::block_row::BlockRow;
+use crate::cache::format::group;
+use crate::cache::{CacheError, Cost, Group, Payloads, Reader};
 use crate::varint::DecodeError;
 
 /// From the first to the last id that a group may have.
@@ -81,11 +82,11 @@ impl Reader {
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
         let mut rows = select.query([groups.0]).map_err(sqlite)?;
         let (mut open, mut summary) = (None::<Group>, Sketch::default());
-        let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::of(self), Vec::new());
+        let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::new(self), Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
-            let described = Described::from_bytes(bytes).map_err(CacheError::from)?;
-            let Described { id, group, sketch: mut block } = described;
+            let described = BlockRow::from_bytes(bytes).map_err(CacheError::from)?;
+            let BlockRow { id, group, sketch: mut block } = described;
             if group.id > groups.1 {
                 break;
             }

@@ -2,35 +2,35 @@
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
-use super::CacheError;
-use super::group::Group;
 use super::names::inserted_id;
+use crate::cache::CacheError;
+use crate::cache::format::group::Group;
 use crate::journal::{Protocol, Scope};
 
 /// What makes a group, as row ids of names where it is a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct GroupKey {
-    pub(super) host: u32,
-    pub(super) pathname: u32,
-    pub(super) destination: u32,
-    pub(super) port: u16,
-    pub(super) protocol: Protocol,
+pub(crate) struct GroupKey {
+    pub(crate) host: u32,
+    pub(crate) pathname: u32,
+    pub(crate) destination: u32,
+    pub(crate) port: u16,
+    pub(crate) protocol: Protocol,
 }
 
 /// A group's row, as far as a merge needs it.
-pub(super) struct GroupRow {
-    pub(super) group: Group,
-    pub(super) last_ms: i64,
+pub(crate) struct GroupRow {
+    pub(crate) group: Group,
+    pub(crate) last_ms: i64,
     /// The number of its next new block.
-    pub(super) next_block: u32,
+    pub(crate) next_block: u32,
 }
 
 /// What a group holds in all.
-pub(super) struct Totals {
-    pub(super) connections: usize,
+pub(crate) struct Totals {
+    pub(crate) connections: usize,
     /// From its first to its last connection.
-    pub(super) span_ms: (i64, i64),
-    pub(super) blocks: usize,
+    pub(crate) span_ms: (i64, i64),
+    pub(crate) blocks: usize,
 }
 
 impl GroupKey {
@@ -42,7 +42,7 @@ impl GroupKey {
 
 impl GroupRow {
     /// The row of a group, if there is one.
-    pub(super) fn find(
+    pub(crate) fn find(
         key: &GroupKey,
         scope: Scope,
         database: &Database,
@@ -65,7 +65,7 @@ impl GroupRow {
     }
 
     /// Adds the row of a group that is new, with what its blocks are about to hold.
-    pub(super) fn insert(
+    pub(crate) fn insert(
         key: &GroupKey,
         scope: Scope,
         totals: &Totals,
@@ -96,7 +96,7 @@ impl GroupRow {
 
     /// Writes the row after so many connections were added, the first of them not before
     /// `first_ms`.
-    pub(super) fn save(
+    pub(crate) fn save(
         &self,
         added: u64,
         first_ms: i64,

@@ -4,9 +4,10 @@
 
 use rusqlite::blob::Blob;
 
-use super::decoded::{DecodedBlock, Parts, Run};
-use super::{CacheError, Cost, Reader, block};
 use crate::beacon::Window;
+use crate::cache::format::block;
+use crate::cache::format::decoded::{DecodedBlock, Parts, Run};
+use crate::cache::{CacheError, Cost, Reader};
 
 /// Reads payloads through one handle that goes from row to row, which takes less than half of what it
 /// takes to run a statement for each.
@@ -21,7 +22,7 @@ pub struct Payloads<'r> {
 
 impl<'r> Payloads<'r> {
     /// Of the blocks that `reader` tells of.
-    pub fn of(reader: &'r Reader) -> Payloads<'r> {
+    pub fn new(reader: &'r Reader) -> Payloads<'r> {
         let (bytes, scratch, decoded) = Default::default();
         Payloads { reader, handle: None, bytes, scratch, decoded }
     }

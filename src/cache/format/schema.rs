@@ -8,8 +8,9 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::error::is_damage;
-use super::{CacheError, location, lock};
+use crate::cache::error::is_damage;
+use crate::cache::write::lock;
+use crate::cache::{CacheError, location};
 
 /// "BcnC" in SQLite's application_id tells our files from others.
 const APPLICATION_ID: i64 = 0x4263_6e43;
@@ -99,7 +100,7 @@ const PAGE_BYTES: i64 = 2048;
 
 /// How a cache's file is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Durability {
+pub(crate) enum Durability {
     /// Survives a crash; readers may read while it is written.
     Kept,
     /// Gone with the process, so written without a journal.
@@ -108,7 +109,7 @@ pub(super) enum Durability {
 
 /// Opens `path` for the one writer, creating its tables if it is new. `had_writer` tells whether
 /// the file, if it cannot be read, was a cache of ours.
-pub(super) fn open_to_write(
+pub(crate) fn open_to_write(
     path: &Path,
     durability: Durability,
     had_writer: bool,
@@ -138,7 +139,7 @@ pub(super) fn open_to_write(
 }
 
 /// Opens `path` for a reader, which neither creates nor changes anything.
-pub(super) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
+pub(crate) fn open_to_read(path: &Path) -> Result<Connection, CacheError> {
     match path.try_exists() {
         Ok(true) => {}
         Ok(false) => return Err(location::missing(path)),
@@ -220,8 +221,8 @@ fn create(connection: &mut Connection) -> Result<(), CacheError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::block::MOST_BYTES;
     use super::*;
+    use crate::cache::format::block::MOST_BYTES;
 
     /// One byte more took a fifth page.
     #[test]

@@ -26,11 +26,11 @@ pub struct Group {
 }
 
 /// The columns of [`Group`] in its row, in its order.
-pub(super) const COLUMNS: &str = "id, host, pathname, destination, port, protocol, scope";
+pub(crate) const COLUMNS: &str = "id, host, pathname, destination, port, protocol, scope";
 
 impl Group {
     /// From a row of [`COLUMNS`].
-    pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Group> {
+    pub(crate) fn from_row(row: &Row<'_>) -> rusqlite::Result<Group> {
         Ok(Group {
             id: row.get(0)?,
             host: row.get(1)?,
@@ -43,7 +43,7 @@ impl Group {
     }
 
     /// Appends it to `out`.
-    pub(super) fn put(&self, out: &mut Vec<u8>) {
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
         let Group { id, host, pathname, destination, port, protocol, scope } = *self;
         for number in [id, host, pathname, destination, port.into()] {
             put_varint(number.into(), out);
@@ -52,7 +52,7 @@ impl Group {
     }
 
     /// Takes what [`Group::put`] has put off the front of `input`.
-    pub(super) fn take(input: &mut &[u8]) -> Result<Group, DecodeError> {
+    pub(crate) fn take(input: &mut &[u8]) -> Result<Group, DecodeError> {
         let number = |input: &mut &[u8]| {
             u32::try_from(take_varint(input)?).map_err(|_| DecodeError::Overflow)
         };

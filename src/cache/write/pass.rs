@@ -1,6 +1,6 @@
 //! A journal on its way into the cache, as the sink that readers and collectors hand events to.
 
-use super::{CacheError, Writer};
+use crate::cache::{CacheError, Writer};
 use crate::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
 
 /// Hands events to the writer, and rejections to `on_rejection`.

@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection as Database;
 
-use super::block::Connection;
+use super::batch::Batch;
+use super::block_update::{PassState, update_blocks};
+use super::duplicates::Incoming;
 use super::group_row::GroupKey;
 use super::instances::{Instances, Place};
 use super::lock::WriterLock;
-use super::merge::Incoming;
-use super::merge_into_blocks::{PassState, merge_into_blocks};
 use super::names::{self, Names};
-use super::schema::{self, Durability};
-use super::waiting::Waiting;
-use super::{CacheError, Cursor, PassOutcome, Retention, claims, location, retention, sources};
+use super::{claims, retention};
+use crate::cache::format::block::Connection;
+use crate::cache::format::schema::{self, Durability};
+use crate::cache::{CacheError, Cursor, PassOutcome, Retention, location, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent};
 
 /// So many connections wait for one transaction unless told otherwise: some 44 MB of memory.
@@ -43,7 +44,7 @@ pub struct Writer {
     retention: Retention,
     names: Names,
     instances: Instances,
-    waiting: Waiting,
+    waiting: Batch,
     batch: usize,
     counts: PassCounts,
     in_transaction: bool,
@@ -129,7 +130,7 @@ impl Writer {
             retention,
             names: Names::default(),
             instances: Instances::default(),
-            waiting: Waiting::default(),
+            waiting: Batch::default(),
             batch: BATCH,
             counts: PassCounts::default(),
             in_transaction: false,
@@ -277,7 +278,7 @@ impl Writer {
             PassState { has_claims: *has_claims, goes_on: pass_goes_on, latest_name: *latest_name };
         waiting.take(|key, scope, incoming| {
             let pid = |id| instances.pid(id, database);
-            let merged = merge_into_blocks(key, scope, incoming, pass, database, pid)?;
+            let merged = update_blocks(key, scope, incoming, pass, database, pid)?;
             counts.added += merged.added;
             counts.duplicates += merged.duplicates;
             Ok::<_, CacheError>(())

@@ -2,13 +2,13 @@
 
 use rustc_hash::FxHashMap;
 
-use super::block::{Connection, code_to_optional, optional_to_code};
+use super::duplicates::Incoming;
 use super::group_row::GroupKey;
-use super::merge::Incoming;
+use crate::cache::format::block::{Connection, code_to_optional, optional_to_code};
 use crate::journal::Scope;
 
 /// A connection with the number of its group, in little more than half the space of [`Incoming`].
-struct Waits {
+struct PackedIncoming {
     time_ms: i64,
     instance: u32,
     domain: u32,
@@ -19,11 +19,11 @@ struct Waits {
     group: u32,
 }
 
-impl Waits {
-    fn of(incoming: &Incoming, group: u32) -> Waits {
+impl PackedIncoming {
+    fn pack(incoming: &Incoming, group: u32) -> PackedIncoming {
         let Connection { time_ms, instance, domain, bytes_sent, bytes_received } =
             incoming.connection;
-        Waits {
+        PackedIncoming {
             time_ms,
             instance,
             domain,
@@ -34,8 +34,8 @@ impl Waits {
         }
     }
 
-    fn incoming(&self) -> Incoming {
-        let Waits { time_ms, instance, domain, .. } = *self;
+    fn unpack(&self) -> Incoming {
+        let PackedIncoming { time_ms, instance, domain, .. } = *self;
         let bytes_sent = code_to_optional(self.bytes_sent);
         let bytes_received = code_to_optional(self.bytes_received);
         Incoming {
@@ -48,23 +48,23 @@ impl Waits {
 /// Connections in the order of their journal, and for each its group, so that they can be counted
 /// into groups: which costs less than to sort them, and less memory than a list for each group.
 #[derive(Default)]
-pub(super) struct Waiting {
-    connections: Vec<Waits>,
+pub(crate) struct Batch {
+    connections: Vec<PackedIncoming>,
     /// The number of each group, in the order in which the journal first names them.
     numbers: FxHashMap<GroupKey, u32>,
     /// Where each group's destination lies, and how many of the connections are the group's.
     counts: Vec<(Scope, u32)>,
 }
 
-impl Waiting {
+impl Batch {
     /// How many connections wait.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.connections.len()
     }
 
     /// Adds a connection to the group `key`, which is one to `destination`.
-    pub(super) fn push(&mut self, key: GroupKey, destination: &str, incoming: &Incoming) {
-        let Waiting { connections, numbers, counts } = self;
+    pub(crate) fn push(&mut self, key: GroupKey, destination: &str, incoming: &Incoming) {
+        let Batch { connections, numbers, counts } = self;
         let number = *numbers.entry(key).or_insert_with(|| {
             counts.push((Scope::of(destination), 0));
             (counts.len() - 1) as u32
@@ -72,11 +72,11 @@ impl Waiting {
         if let Some((_, count)) = counts.get_mut(number as usize) {
             *count += 1;
         }
-        connections.push(Waits::of(incoming, number));
+        connections.push(PackedIncoming::pack(incoming, number));
     }
 
     /// Forgets all of them.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.connections.clear();
         self.numbers.clear();
         self.counts.clear();
@@ -84,7 +84,7 @@ impl Waiting {
 
     /// Hands out the connections of one group after the other, in the order in which the journal
     /// first names them; those of a group by time, and in one millisecond as in the journal.
-    pub(super) fn take<E>(
+    pub(crate) fn take<E>(
         &mut self,
         mut merge: impl FnMut(&GroupKey, Scope, &[Incoming]) -> Result<(), E>,
     ) -> Result<(), E> {
@@ -97,8 +97,7 @@ impl Waiting {
             let (places, others) = rest.split_at((*count as usize).min(rest.len()));
             rest = others;
             of_group.clear();
-            of_group
-                .extend(places.iter().map(|place| self.connections[*place as usize].incoming()));
+            of_group.extend(places.iter().map(|place| self.connections[*place as usize].unpack()));
             of_group.sort_by_key(|incoming| incoming.connection.time_ms);
             merge(key, *scope, &of_group)?;
         }
@@ -142,7 +141,7 @@ mod tests {
             let protocol = Protocol::Tcp;
             GroupKey { host: 0, pathname: 0, destination: 1, port, protocol }
         };
-        let mut waiting = Waiting::default();
+        let mut waiting = Batch::default();
         for (port, time_ms, instance) in [(80, 30, 1), (22, 50, 2), (80, 10, 4), (80, 10, 3)] {
             waiting.push(key(port), "10.0.0.1", &incoming(time_ms, instance));
         }

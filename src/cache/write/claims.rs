@@ -5,11 +5,11 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::CacheError;
-use super::merge::Claim;
+use super::duplicates::Claim;
+use crate::cache::CacheError;
 
 /// Makes the table.
-pub(super) fn prepare(connection: &Connection) -> Result<(), CacheError> {
+pub(crate) fn prepare(connection: &Connection) -> Result<(), CacheError> {
     connection.execute_batch(
         "CREATE TEMP TABLE claim (block INTEGER PRIMARY KEY, claims BLOB NOT NULL)",
     )?;
@@ -17,13 +17,13 @@ pub(super) fn prepare(connection: &Connection) -> Result<(), CacheError> {
 }
 
 /// Forgets the claims of the pass that has ended.
-pub(super) fn clear(connection: &Connection) -> Result<(), CacheError> {
+pub(crate) fn clear(connection: &Connection) -> Result<(), CacheError> {
     connection.execute("DELETE FROM temp.claim", [])?;
     Ok(())
 }
 
 /// Appends the claims on a block of `connections` to `claims`.
-pub(super) fn load(
+pub(crate) fn load(
     block: i64,
     connections: usize,
     claims: &mut Vec<Claim>,
@@ -44,7 +44,7 @@ pub(super) fn load(
 }
 
 /// Stores the claims on a block.
-pub(super) fn store(
+pub(crate) fn store(
     block: i64,
     claims: &[Claim],
     connection: &Connection,
@@ -57,7 +57,7 @@ pub(super) fn store(
 }
 
 /// Forgets the claims on a block that is no more.
-pub(super) fn remove(block: i64, connection: &Connection) -> Result<(), CacheError> {
+pub(crate) fn remove(block: i64, connection: &Connection) -> Result<(), CacheError> {
     connection.prepare_cached("DELETE FROM temp.claim WHERE block = ?1")?.execute([block])?;
     Ok(())
 }

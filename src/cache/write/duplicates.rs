@@ -8,15 +8,15 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::block::Connection;
+use crate::cache::format::block::Connection;
 
 /// What a stored connection has to do with the pass under way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Claim(u32);
+pub(crate) struct Claim(u32);
 
 impl Claim {
     /// No record of this pass stands for it yet.
-    pub(super) const NONE: Claim = Claim(0);
+    pub(crate) const NONE: Claim = Claim(0);
     const WITHOUT_ID: u32 = 1;
 
     /// Claimed by a record, which may have an id of its own.
@@ -24,32 +24,32 @@ impl Claim {
         Claim(record_id.map_or(Claim::WITHOUT_ID, |id| id.max(Claim::WITHOUT_ID + 1)))
     }
 
-    pub(super) fn to_bytes(self) -> [u8; 4] {
+    pub(crate) fn to_bytes(self) -> [u8; 4] {
         self.0.to_le_bytes()
     }
 
-    pub(super) fn from_bytes(bytes: [u8; 4]) -> Claim {
+    pub(crate) fn from_bytes(bytes: [u8; 4]) -> Claim {
         Claim(u32::from_le_bytes(bytes))
     }
 }
 
 /// A connection to be merged, and its record's own id (see [`crate::journal::record_id`]).
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Incoming {
-    pub(super) connection: Connection,
-    pub(super) record_id: Option<u32>,
+pub(crate) struct Incoming {
+    pub(crate) connection: Connection,
+    pub(crate) record_id: Option<u32>,
 }
 
 /// A group's connections after the merge, sorted by time.
 #[derive(Debug, Default)]
-pub(super) struct Merged {
-    pub(super) connections: Vec<Connection>,
+pub(crate) struct Merged {
+    pub(crate) connections: Vec<Connection>,
     /// For each connection, its claim.
-    pub(super) claims: Vec<Claim>,
+    pub(crate) claims: Vec<Claim>,
     /// How many were new.
-    pub(super) added: u64,
+    pub(crate) added: u64,
     /// How many were there already.
-    pub(super) duplicates: u64,
+    pub(crate) duplicates: u64,
 }
 
 impl Merged {
@@ -61,7 +61,7 @@ impl Merged {
 
 /// Merges `incoming` into `existing` with its `claims`; both are sorted by time. `pid` looks up
 /// a process instance's.
-pub(super) fn merge<E>(
+pub(crate) fn merge<E>(
     existing: &[Connection],
     claims: &[Claim],
     incoming: &[Incoming],
