@@ -9,8 +9,9 @@ mod journals;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use beacon_candidates::cache::{PassOutcome, Reader, Writer};
+use beacon_candidates::cache::{PassOutcome, Reader, Retention, Writer};
 use beacon_candidates::host::embedded;
 use beacon_candidates::journal::{Process, ProcessEvent};
 use beacon_candidates::suppression::Rules;
@@ -228,8 +229,19 @@ fn import_live(writer: &mut Writer) {
     writer.end_pass(&outcome).unwrap();
 }
 
+/// A cache with the files of another, whose writer goes on; it is opened to be written as well.
+fn as_if_killed(cache: &TestCache, number: usize) -> PathBuf {
+    let folder = cache.folder().join(format!("killed-{number}"));
+    fs::create_dir(&folder).unwrap();
+    let path = folder.join("cache.sqlite");
+    fs::copy(cache.path(), &path).unwrap();
+    fs::copy(cache.folder().join("cache.sqlite-wal"), folder.join("cache.sqlite-wal")).unwrap();
+    Writer::open(&path, "a test", Retention::default()).unwrap();
+    path
+}
+
 /// Names of the caches of all formats that there ever were, with their numbers.
-const FORMATS: [u32; 1] = [8];
+const FORMATS: [u32; 2] = [8, 9];
 
 #[test]
 fn caches_of_every_format_answer_what_they_did() {
@@ -241,9 +253,23 @@ fn caches_of_every_format_answer_what_they_did() {
         }
         let cache = TestCache::new();
         fs::copy(&fixture, cache.path()).unwrap();
-        let found: String =
-            questions_of_caches().iter().map(|sql| section(&cache.path(), sql)).collect();
-        compare(&rows, &found);
+        let answer = |path: &Path| -> String {
+            questions_of_caches().iter().map(|sql| section(path, sql)).collect()
+        };
+        compare(&rows, &answer(&cache.path()));
+        // Readers answer while it is brought up to date; and so they do if that has been killed, which
+        // leaves the file and its log as they are.
+        let mut writer = cache.writer();
+        let mut slices = 0;
+        let mut is_behind = true;
+        while is_behind {
+            compare(&rows, &answer(&cache.path()));
+            compare(&rows, &answer(&as_if_killed(&cache, slices)));
+            is_behind = writer.continue_upgrade(Duration::ZERO).unwrap();
+            slices += 1;
+        }
+        drop(writer);
+        compare(&rows, &answer(&cache.path()));
         // What it holds is known again.
         let [_, (_, corners), (_, busy), ..] = journals::all();
         let mut writer = cache.writer();

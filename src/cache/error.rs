@@ -44,12 +44,13 @@ pub enum CacheError {
     /// The file is not ours, so it is left alone.
     #[error("{0} is no cache of beacon_candidates: name another file with --cache")]
     NotACache(PathBuf),
-    /// The file was written by another version, and cannot be read by this one.
+    /// The file was written by a newer version, and cannot be read by this one.
     #[error(
-        "the cache {path} has format {found}, and this version of beacon_candidates reads {known}: \
-         use the version that wrote it, or another file with --cache"
+        "the cache {path} is of a newer version of beacon_candidates: it has format {found}, and \
+         this version reads none above {known}; ask it with a version that is not older than the \
+         one that filled it"
     )]
-    OtherVersion {
+    Newer {
         /// The file.
         path: PathBuf,
         /// Its version.

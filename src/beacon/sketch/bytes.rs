@@ -16,7 +16,7 @@ const _: () = assert!(HYPOTHESES[OF_ONE_AGENT - 1].agents < HYPOTHESES[OF_ONE_AG
 const NUMBERS: usize = 4 * HYPOTHESES.len() + 2 * OF_ONE_AGENT + 5;
 /// Sums of terms are kept in parts of so many, so that those of a full block at random fit; what is left
 /// out, and what does not fit, makes a lower bound of them no wrong one.
-const SUM_PART: u64 = 4;
+pub(super) const SUM_PART: u64 = 4;
 /// Stands for pauses of whatever length, and is counted as more than any block's, in milliseconds.
 const ANY_PAUSE: u16 = u16::MAX;
 const LONGEST_PAUSE_MS: i64 = 1 << 31;

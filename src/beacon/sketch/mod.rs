@@ -10,6 +10,7 @@ pub mod repetition;
 mod spread;
 mod sums;
 mod variation;
+mod version;
 
 pub use self::outline::{Outline, shortest_and_longest};
 pub use self::pauses::Pauses;
@@ -17,6 +18,7 @@ pub use self::repetition::Repetition;
 pub use self::spread::{Counting, Median, Spread};
 pub use self::sums::RhythmSums;
 pub use self::variation::Variation;
+pub use self::version::VERSION;
 use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// The sketch of one block of connections.
@@ -54,12 +56,16 @@ impl<'d> BlockSketch<'d> {
         })
     }
 
-    /// Of so many connections in a span, for which [`encode`] has made these bytes.
+    /// Of so many connections in a span, for which [`encode`] has made these bytes; `None` where that was
+    /// another version of it.
     pub fn decode(
         span_ms: (i64, i64),
         connections: u64,
-        mut bytes: &'d [u8],
-    ) -> Result<BlockSketch<'d>, DecodeError> {
+        bytes: &'d [u8],
+    ) -> Result<Option<BlockSketch<'d>>, DecodeError> {
+        let Some(mut bytes) = bytes.strip_prefix(&VERSION.to_le_bytes()) else {
+            return Ok(None);
+        };
         let milliseconds = |number| i64::try_from(number).map_err(|_| DecodeError::Overflow);
         let (mut intervals_ms, mut spread) = (None, Some(Spread::NONE));
         if connections > 1 {
@@ -68,12 +74,14 @@ impl<'d> BlockSketch<'d> {
             spread = Spread::take(&mut bytes)?;
         }
         let sums = SumsSource::Bytes(bytes);
-        Ok(BlockSketch { span_ms, connections, intervals_ms, spread, sums })
+        Ok(Some(BlockSketch { span_ms, connections, intervals_ms, spread, sums }))
     }
 }
 
-/// Appends to `out` the sketch of a block with connections at `times_ms` (sorted).
+/// Appends to `out` the sketch of a block with connections at `times_ms` (sorted): [`VERSION`] in two
+/// bytes, the bounds and the spread of the intervals if there are any, and the sums of `bytes`.
 pub fn encode(times_ms: &[i64], out: &mut Vec<u8>) {
+    out.extend(VERSION.to_le_bytes());
     if let Some((shortest_ms, longest_ms)) = shortest_and_longest(times_ms) {
         put_varint(shortest_ms as u64, out);
         put_varint(longest_ms as u64, out);

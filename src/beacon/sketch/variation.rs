@@ -7,9 +7,9 @@
 use crate::beacon::hypothesis::Hypothesis;
 
 /// Terms are counted in whole parts of this many, so that sums do not depend on their order.
-const SCALE: f64 = 256.0;
+pub(super) const SCALE: f64 = 256.0;
 /// One interval over ten times its neighbour is an absence: from this term on, (9/11)^2.
-const ABSENCE: u32 = (SCALE * 81.0 / 121.0) as u32;
+pub(super) const ABSENCE: u32 = (SCALE * 81.0 / 121.0) as u32;
 /// Absences of the host that are forgiven: a pair for either side of two of them, or this share.
 const FORGIVEN: (u64, u64) = (4, 10);
 

@@ -55,18 +55,26 @@ fn checked_id(group: u32, number: u32) -> Option<i64> {
     (number >> NUMBER_BITS == 0).then_some(i64::from(group) << NUMBER_BITS | i64::from(number))
 }
 
+/// How the value of a row begins since format 9. Format 8 began with the id of the group, which is
+/// never 0; nothing of it is used but what both have.
+const TAG: u8 = 0;
+
 /// A block without its connections. All of it is in one value of its row, though the key and other
 /// columns tell parts of it, too: SQLite hands on one value sooner than six.
 pub(crate) struct BlockRow<'d> {
     pub(crate) id: i64,
     pub(crate) group: Group,
-    pub(crate) sketch: BlockSketch<'d>,
+    /// Unix milliseconds of its first and its last connection.
+    pub(crate) span_ms: (i64, i64),
+    /// `None` where it has to be made anew from the connections.
+    pub(crate) sketch: Option<BlockSketch<'d>>,
 }
 
 impl<'d> BlockRow<'d> {
     /// The value of the row of block `id`, with connections at `times_ms`, sorted.
     pub(crate) fn bytes_of(id: i64, group: &Group, times_ms: &[i64]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(160);
+        bytes.push(TAG);
         group.put(&mut bytes);
         put_varint(id as u64 & ((1 << NUMBER_BITS) - 1), &mut bytes);
         if let (Some(first_ms), Some(last_ms)) = (times_ms.first(), times_ms.last()) {
@@ -80,6 +88,10 @@ impl<'d> BlockRow<'d> {
 
     /// From the value of its row.
     pub(crate) fn from_bytes(mut bytes: &'d [u8]) -> Result<BlockRow<'d>, DecodeError> {
+        let has_sketch = bytes.first() == Some(&TAG);
+        if has_sketch {
+            bytes = &bytes[1..];
+        }
         let group = Group::take(&mut bytes)?;
         let number = u32::try_from(take_varint(&mut bytes)?).ok();
         let id = number.and_then(|number| checked_id(group.id, number));
@@ -92,7 +104,11 @@ impl<'d> BlockRow<'d> {
             .checked_add(milliseconds(take_varint(&mut bytes)?)?)
             .ok_or(DecodeError::Overflow)?;
         let connections = take_varint(&mut bytes)?;
-        let sketch = BlockSketch::decode((first_ms, last_ms), connections, bytes)?;
-        Ok(BlockRow { id, group, sketch })
+        let span_ms = (first_ms, last_ms);
+        let sketch = match has_sketch {
+            true => BlockSketch::decode(span_ms, connections, bytes)?,
+            false => None,
+        };
+        Ok(BlockRow { id, group, span_ms, sketch })
     }
 }

@@ -8,3 +8,4 @@ mod column;
 pub(crate) mod decoded;
 pub(crate) mod group;
 pub(crate) mod schema;
+pub(crate) mod upgrade;

@@ -8,6 +8,8 @@ use std::path::Path;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
+use super::upgrade;
+use crate::beacon::sketch;
 use crate::cache::error::is_damage;
 use crate::cache::write::lock;
 use crate::cache::{CacheError, location};
@@ -15,8 +17,11 @@ use crate::cache::{CacheError, location};
 /// "BcnC" in SQLite's application_id tells our files from others.
 const APPLICATION_ID: i64 = 0x4263_6e43;
 
-/// Of the tables, and of the format of what is in them. There was none before it in any release.
-const VERSION: i64 = 8;
+/// Of the tables, and of the format of what is in them. Whoever raises it adds a step to `upgrade`, and
+/// a cache of the new format to `tests/fixtures/caches/`.
+pub(crate) const VERSION: i64 = 9;
+/// The oldest that can be read; there was none before it in any release.
+pub(crate) const OLDEST_FORMAT: i64 = 8;
 const TABLES: &str = "
     -- Hosts, pathnames and destinations.
     CREATE TABLE name (
@@ -79,6 +84,10 @@ const TABLES: &str = "
         id INTEGER PRIMARY KEY,
         bytes BLOB NOT NULL
     );
+    -- In one row the version of the maths that made the sketches of all blocks; 0 while they differ.
+    CREATE TABLE sketches (
+        version INTEGER NOT NULL
+    );
     -- cursor_s is up to where a live source has been collected, unix seconds; NULL for files.
     CREATE TABLE source (
         name TEXT PRIMARY KEY,
@@ -133,6 +142,8 @@ pub(crate) fn open_to_write(
     }
     if found == 0 {
         create(&mut connection)?;
+    } else {
+        upgrade::upgrade_tables(&mut connection, found)?;
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
@@ -205,15 +216,20 @@ fn version(connection: &Connection, path: &Path, had_writer: bool) -> Result<i64
     if application != APPLICATION_ID && tables + found + application != 0 {
         return Err(CacheError::NotACache(path.to_owned()));
     }
-    if found != 0 && found != VERSION {
-        return Err(CacheError::OtherVersion { path: path.to_owned(), found, known: VERSION });
+    match found {
+        0 | OLDEST_FORMAT..=VERSION => Ok(found),
+        ..OLDEST_FORMAT => Err(CacheError::Damaged {
+            path: path.to_owned(),
+            reason: format!("its format would be {found}, which never was one"),
+        }),
+        _ => Err(CacheError::Newer { path: path.to_owned(), found, known: VERSION }),
     }
-    Ok(found)
 }
 
 fn create(connection: &mut Connection) -> Result<(), CacheError> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
+    transaction.execute("INSERT INTO sketches VALUES (?1)", [sketch::VERSION])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     Ok(transaction.commit()?)

@@ -85,13 +85,12 @@ impl Reader {
         let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::new(self), Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
-            let described = BlockRow::from_bytes(bytes).map_err(CacheError::from)?;
-            let BlockRow { id, group, sketch: mut block } = described;
+            let row = BlockRow::from_bytes(bytes).map_err(CacheError::from)?;
+            let BlockRow { id, group, span_ms: (first_ms, last_ms), mut sketch } = row;
             if group.id > groups.1 {
                 break;
             }
             self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
-            let (first_ms, last_ms) = block.span_ms;
             if first_ms > window.until_ms || last_ms < window.since_ms {
                 continue;
             }
@@ -102,13 +101,16 @@ impl Reader {
                 ids.clear();
             }
             if first_ms < window.since_ms || last_ms > window.until_ms {
+                sketch = None; // it is of more than the window
+            }
+            if sketch.is_none() {
                 times_ms.clear();
                 payloads.times(&[id], window, &mut times_ms)?;
-                match BlockSketch::from_times(&times_ms) {
-                    Some(inside) => block = inside,
-                    None => continue,
-                }
+                sketch = BlockSketch::from_times(&times_ms);
             }
+            let Some(block) = sketch else {
+                continue; // nothing of it is in the window
+            };
             ids.push(id);
             add(&mut summary, &block).map_err(CacheError::from)?;
             open = Some(group);

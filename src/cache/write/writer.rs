@@ -5,6 +5,7 @@
 //! writer must be dropped: what it remembers may not be in the file.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::Connection as Database;
 
@@ -18,6 +19,7 @@ use super::names::{self, Names};
 use super::{claims, retention};
 use crate::cache::format::block::Connection;
 use crate::cache::format::schema::{self, Durability};
+use crate::cache::format::upgrade::SketchRebuild;
 use crate::cache::{CacheError, Cursor, PassOutcome, Retention, location, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent};
 
@@ -52,6 +54,8 @@ pub struct Writer {
     latest_name: u32,
     /// Whether this pass has committed a batch already, so that there may be claims.
     has_claims: bool,
+    /// `None` once all sketches are of this version.
+    sketch_rebuild: Option<SketchRebuild>,
     lock: Option<WriterLock>,
 }
 
@@ -65,7 +69,10 @@ impl Writer {
             Ok(database) => Writer::new(database, path, retention, Some(lock)),
 
             Err(error) if error.is_damage() => {
-                Writer::begin_anew(path, retention, lock, &error.to_string())
+                Writer::begin_anew(path, retention, lock, &MovedAside::Damaged(error.to_string()))
+            }
+            Err(CacheError::Newer { found, .. }) => {
+                Writer::begin_anew(path, retention, lock, &MovedAside::Newer { format: found })
             }
             Err(error) => {
                 lock.withdraw();
@@ -89,7 +96,10 @@ impl Writer {
         let Writer { database, path, retention, lock, .. } = self;
         drop(database);
         match lock {
-            Some(lock) => Writer::begin_anew(&path, retention, lock, &error.to_string()),
+            Some(lock) => {
+                let why = MovedAside::Damaged(error.to_string());
+                Writer::begin_anew(&path, retention, lock, &why)
+            }
             None => Err(CacheError::Damaged { path, reason: error.to_string() }),
         }
     }
@@ -98,11 +108,11 @@ impl Writer {
         path: &Path,
         retention: Retention,
         lock: WriterLock,
-        reason: &str,
+        why: &MovedAside,
     ) -> Result<Writer, CacheError> {
         let now = jiff::Timestamp::now();
-        let moved = move_aside(path, now.as_second())?;
-        let message = format!("a damaged cache was moved to {}: {reason}", moved.display());
+        let moved = move_aside(path, why.suffix(), now.as_second())?;
+        let message = why.message(&moved);
         log::warn!("{message}");
         let database = schema::open_to_write(path, Durability::Kept, true)?;
         let outcome = PassOutcome {
@@ -124,6 +134,10 @@ impl Writer {
         lock: Option<WriterLock>,
     ) -> Result<Writer, CacheError> {
         claims::prepare(&database)?;
+        let sketch_rebuild = SketchRebuild::needed(&database)?;
+        if sketch_rebuild.is_some() {
+            log::info!("sketches in the cache are of another version, and are made anew");
+        }
         Ok(Writer {
             database,
             path: path.to_owned(),
@@ -136,6 +150,7 @@ impl Writer {
             in_transaction: false,
             latest_name: 0,
             has_claims: false,
+            sketch_rebuild,
             lock,
         })
     }
@@ -220,6 +235,18 @@ impl Writer {
         Ok(())
     }
 
+    /// Goes on for about `budget` with what an upgrade leaves to be done, if this is between two passes;
+    /// gives whether there is more. Until then queries over older blocks take longer.
+    pub fn continue_upgrade(&mut self, budget: Duration) -> Result<bool, CacheError> {
+        if let Some(rebuild) = self.sketch_rebuild.as_mut().filter(|_| !self.in_transaction)
+            && rebuild.continue_for(&mut self.database, budget)?
+        {
+            log::info!("all sketches in the cache are of this version now");
+            self.sketch_rebuild = None;
+        }
+        Ok(self.sketch_rebuild.is_some())
+    }
+
     /// Where the collection of live sources goes on; `None` if none was collected yet.
     pub fn cursor(&self) -> Result<Option<Cursor>, CacheError> {
         sources::cursor(&self.database)
@@ -301,13 +328,45 @@ fn place(
     Ok(Place { host, pathname, spelling })
 }
 
-/// Renames the file and its log out of the way; gives the new name.
-fn move_aside(path: &Path, now_s: i64) -> Result<PathBuf, CacheError> {
+/// Why a cache that was there is not gone on with.
+enum MovedAside {
+    /// It cannot be read; what is wrong.
+    Damaged(String),
+    /// A newer program has written it in a format that is not known here.
+    Newer { format: i64 },
+}
+
+impl MovedAside {
+    /// What its new name tells of it.
+    fn suffix(&self) -> &'static str {
+        match self {
+            MovedAside::Damaged(_) => "damaged",
+            MovedAside::Newer { .. } => "newer",
+        }
+    }
+
+    /// What is said of it once, in the log and in `beacon_status`.
+    fn message(&self, moved: &Path) -> String {
+        let moved = moved.display();
+        match self {
+            MovedAside::Damaged(reason) => {
+                format!("a damaged cache was moved to {moved}: {reason}")
+            }
+            MovedAside::Newer { format } => format!(
+                "a cache of a newer version (format {format}) was moved to {moved}, where that \
+                 version can still read it"
+            ),
+        }
+    }
+}
+
+/// Renames the file and its log out of the way, with a suffix that tells why; gives the new name.
+fn move_aside(path: &Path, suffix: &str, now_s: i64) -> Result<PathBuf, CacheError> {
     let with_suffix = location::with_suffix;
     let aside = (0..)
-        .map(|attempt| with_suffix(path, &format!(".damaged-{}", now_s + attempt)))
+        .map(|attempt| with_suffix(path, &format!(".{suffix}-{}", now_s + attempt)))
         .find(|aside| !aside.exists())
-        .unwrap_or_else(|| with_suffix(path, ".damaged"));
+        .unwrap_or_else(|| with_suffix(path, &format!(".{suffix}")));
     std::fs::rename(path, &aside)
         .map_err(|source| CacheError::Io { path: path.to_owned(), source })?;
     for suffix in ["-wal", "-shm"] {

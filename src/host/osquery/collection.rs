@@ -22,6 +22,8 @@ use crate::table::CacheUse;
 const ROLE: &str = "an extension of osquery";
 /// How far a first poll of events looks back at least, seconds.
 const LEAST_LOOKBACK_S: i64 = 3600;
+/// What an upgrade of the cache leaves to be done is done for so long at a time.
+const UPGRADE_SLICE: Duration = Duration::from_millis(50);
 /// Between two slices while catching up, so that both sides stay within their share of a core.
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -164,7 +166,7 @@ impl Collecting {
                 }
                 Err(stopped) => return Err(stopped),
             }
-            thread::sleep(pause);
+            rest(&mut polling.writer, pause)?;
             if is_last_resort && looked.elapsed() > LOOKS_AGAIN {
                 looked = Instant::now();
                 let better = self.choose()?.collector;
@@ -228,4 +230,15 @@ impl Collecting {
             log::debug!("{error}");
         }
     }
+}
+
+/// Waits for the next poll, and meanwhile goes on with the upgrade of the cache, if there is one.
+fn rest(writer: &mut Writer, pause: Duration) -> Result<(), CacheError> {
+    let end = Instant::now() + pause;
+    let left = || end.saturating_duration_since(Instant::now());
+    while !left().is_zero() && writer.continue_upgrade(UPGRADE_SLICE)? {
+        thread::sleep(CATCH_UP_PAUSE.min(left()));
+    }
+    thread::sleep(left());
+    Ok(())
 }
