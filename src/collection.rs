@@ -18,6 +18,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 /// How often to look for connections that the kernel does not wake us for, and whether to end.
 const TICK: Duration = Duration::from_millis(250);
+/// What an upgrade of the cache leaves to be done is done for so long at a time.
+const UPGRADE_SLICE: Duration = Duration::from_millis(50);
 const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
 /// Connections in memory; a batch has seldom many more than `BATCH`.
 const MOST_IN_MEMORY: usize = 1 << 13;
@@ -38,10 +40,15 @@ pub fn collect(
     batch.begin(&mut writer).map_err(ReadError::Sink)?;
     // Not at once: after a start the clock may still be wrong, and what is removed is gone.
     let mut removed_expired = Instant::now();
+    let mut is_upgrading = true;
     while goes_on() {
         let mut outcome = batch.read(&mut writer);
         if outcome.is_ok() && batch.is_due() {
             outcome = batch.commit(&mut writer).map_err(ReadError::Sink);
+        }
+        if outcome.is_ok() && batch.connections == 0 && is_upgrading {
+            let going_on = writer.continue_upgrade(UPGRADE_SLICE).map_err(ReadError::Sink);
+            outcome = going_on.map(|goes_on| is_upgrading = goes_on);
         }
         if outcome.is_ok() && removed_expired.elapsed() > REMOVES_EXPIRED {
             outcome = writer.remove_expired(now_ms()).map(drop).map_err(ReadError::Sink);

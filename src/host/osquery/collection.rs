@@ -27,6 +27,8 @@ use crate::table::CacheUse;
 const ROLE: &str = "an extension of osquery";
 /// How far a first poll of events looks back at least, seconds.
 const LEAST_LOOKBACK_S: i64 = 3600;
+/// What an upgrade of the cache leaves to be done is done for so long at a time.
+const UPGRADE_SLICE: Duration = Duration::from_millis(50);
 /// Between two slices while catching up, so that both sides stay within their share of a core.
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -185,7 +187,7 @@ impl Collecting {
                 }
                 Err(stopped) => return Err(stopped),
             }
-            self.sleep(pause);
+            self.rest(&mut polling.writer, pause)?;
             if self.is_ending() {
                 return Err(Stopped::Ends);
             }
@@ -241,6 +243,17 @@ impl Collecting {
 
     fn is_ending(&self) -> bool {
         self.ends.load(Ordering::Acquire)
+    }
+
+    /// Waits for the next poll, and meanwhile goes on with the upgrade of the cache, if there is one.
+    fn rest(&self, writer: &mut Writer, pause: Duration) -> Result<(), CacheError> {
+        let end = Instant::now() + pause;
+        let left = || end.saturating_duration_since(Instant::now());
+        while !self.is_ending() && !left().is_zero() && writer.continue_upgrade(UPGRADE_SLICE)? {
+            self.sleep(CATCH_UP_PAUSE.min(left()));
+        }
+        self.sleep(left());
+        Ok(())
     }
 
     /// Sleeps, but not longer than the process lives.
