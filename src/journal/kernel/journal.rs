@@ -153,9 +153,7 @@ impl KernelJournal {
             }
             Stream::Audit(stream) => {
                 let mut events = Vec::new();
-                stream
-                    .read(longest, &mut |event| events.push(event))
-                    .map_err(ReadError::Kernel)?;
+                stream.read(longest, &mut |event| events.push(event)).map_err(ReadError::Kernel)?;
                 for event in events {
                     deliver_audit(event, clock, processes, &mut delivery)
                         .map_err(ReadError::Sink)?;
