@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::cache::{CacheError, Pass, PassOutcome, Writer};
 use crate::journal::Rejection;
-use crate::journal::kernel::KernelJournal;
+use crate::journal::kernel::{KernelJournal, ReadError};
 use crate::words;
 
 /// A batch is committed when it has so many connections...
@@ -16,11 +16,16 @@ const BATCH: u64 = 256;
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Without connections, `beacon_status` hears of us this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
-/// How soon it is noticed that collection shall end.
+/// How often to look for connections that the kernel does not wake us for, and whether to end.
 const TICK: Duration = Duration::from_millis(250);
+/// What an upgrade of the cache leaves to be done is done for so long at a time.
+const UPGRADE_SLICE: Duration = Duration::from_millis(50);
 const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
 /// Connections in memory; a batch has seldom many more than `BATCH`.
 const MOST_IN_MEMORY: usize = 1 << 13;
+
+/// Collection came to an end.
+pub type CollectionError = ReadError<CacheError>;
 
 /// Collects from `journal` into the cache of `writer` for as long as `goes_on` says, and commits
 /// what came last; gives how many connections were new. A cache that turns out to be damaged is
@@ -29,36 +34,41 @@ pub fn collect(
     journal: KernelJournal,
     writer: Writer,
     goes_on: &mut dyn FnMut() -> bool,
-) -> Result<u64, CacheError> {
+) -> Result<u64, CollectionError> {
     let mut writer = writer.with_batch(MOST_IN_MEMORY);
     let mut batch = Batch::new(journal);
-    batch.commit(&mut writer)?;
+    batch.begin(&mut writer).map_err(ReadError::Sink)?;
     // Not at once: after a start the clock may still be wrong, and what is removed is gone.
     let mut removed_expired = Instant::now();
+    let mut is_upgrading = true;
     while goes_on() {
         let mut outcome = batch.read(&mut writer);
         if outcome.is_ok() && batch.is_due() {
-            outcome = batch.commit(&mut writer);
+            outcome = batch.commit(&mut writer).map_err(ReadError::Sink);
+        }
+        if outcome.is_ok() && batch.connections == 0 && is_upgrading {
+            let going_on = writer.continue_upgrade(UPGRADE_SLICE).map_err(ReadError::Sink);
+            outcome = going_on.map(|goes_on| is_upgrading = goes_on);
         }
         if outcome.is_ok() && removed_expired.elapsed() > REMOVES_EXPIRED {
-            outcome = writer.remove_expired(now_ms()).map(drop);
+            outcome = writer.remove_expired(now_ms()).map(drop).map_err(ReadError::Sink);
             removed_expired = Instant::now();
         }
         match outcome {
-            Err(error) if error.is_damage() => {
-                writer = writer.replace_damaged(&error)?.with_batch(MOST_IN_MEMORY);
+            Err(ReadError::Sink(error)) if error.is_damage() => {
+                let anew = writer.replace_damaged(&error).map_err(ReadError::Sink)?;
+                writer = anew.with_batch(MOST_IN_MEMORY);
             }
             outcome => outcome?,
         }
     }
-    batch.commit(&mut writer)?;
+    batch.commit(&mut writer).map_err(ReadError::Sink)?;
     Ok(batch.added)
 }
 
 /// The connections since the last commit.
 struct Batch {
     journal: KernelJournal,
-    begun_ms: i64,
     committed: Instant,
     connections: u64,
     /// New connections of all batches.
@@ -71,7 +81,6 @@ impl Batch {
     fn new(journal: KernelJournal) -> Batch {
         Batch {
             journal,
-            begun_ms: now_ms(),
             committed: Instant::now(),
             connections: 0,
             added: 0,
@@ -80,7 +89,13 @@ impl Batch {
         }
     }
 
-    fn read(&mut self, writer: &mut Writer) -> Result<(), CacheError> {
+    /// Says since when connections may be missing.
+    fn begin(&mut self, writer: &mut Writer) -> Result<(), CacheError> {
+        self.last_error = gap(writer)?;
+        self.commit(writer)
+    }
+
+    fn read(&mut self, writer: &mut Writer) -> Result<(), CollectionError> {
         let Batch { journal, last_error, .. } = self;
         let mut pass = Pass::new(writer, |rejection: Rejection| {
             *last_error = format!("a connection was rejected: {}", rejection.reason);
@@ -101,6 +116,7 @@ impl Batch {
     }
 
     fn commit(&mut self, writer: &mut Writer) -> Result<(), CacheError> {
+        self.tell_lost();
         let (now_ms, state) = (now_ms(), self.state());
         let counts = writer.end_pass(&PassOutcome {
             source: self.journal.name(),
@@ -118,20 +134,36 @@ impl Batch {
         Ok(())
     }
 
-    /// What `beacon_status` says. Connections that were made before, while nobody collected, are
-    /// not in the cache.
+    /// What `beacon_status` says of the source.
     fn state(&self) -> String {
-        let mut state = format!("collecting since {}", words::time(self.begun_ms));
-        let lost = self.journal.lost();
-        if lost > 0 {
-            let lost = words::count(lost, "connection");
-            state += &format!("; {lost} lost, because they came faster than they were written");
+        match self.journal.remark() {
+            "" => "collecting".to_owned(),
+            remark => format!("collecting; {remark}"),
         }
-        if !self.journal.remark().is_empty() {
-            state += &format!("; {}", self.journal.remark());
-        }
-        state
     }
+
+    /// Tells `beacon_status` of what was lost since the last commit.
+    fn tell_lost(&mut self) {
+        if let Some(lost) = self.journal.newly_lost() {
+            let time = words::time(now_ms());
+            self.last_error =
+                format!("{lost} by {time}, because they came faster than they were written");
+            log::warn!("{}: {}", self.journal.name(), self.last_error);
+        }
+    }
+}
+
+/// Says when nothing was collected since an earlier collection, which may have been killed.
+fn gap(writer: &Writer) -> Result<String, CacheError> {
+    let now_s = now_ms().div_euclid(1000);
+    Ok(match writer.cursor()? {
+        Some(cursor) if cursor.time_s < now_s => format!(
+            "connections from {} to {} may be missing: nobody collected them",
+            words::time_of_second(cursor.time_s),
+            words::time_of_second(now_s)
+        ),
+        _ => String::new(),
+    })
 }
 
 fn now_ms() -> i64 {

@@ -35,4 +35,5 @@ pub mod report;
 pub mod simulation;
 pub mod suppression;
 pub mod table;
+mod varint;
 pub mod words;

@@ -11,7 +11,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
-use crate::peer::{Extension, Host, Osquery};
+use crate::peer::{Extension, Host, Osquery, configured};
 use crate::support::TestCache;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -20,11 +20,9 @@ pub fn now_s() -> i64 {
     Timestamp::now().as_second()
 }
 
-/// The shortest time between two polls.
+/// Audit's table, whatever this machine has besides, with the shortest time between two polls.
 fn config(cache: &TestCache) -> PathBuf {
-    let path = cache.folder().join("beacon_candidates.toml");
-    std::fs::write(&path, "[collector]\npoll_seconds = 5\n").unwrap();
-    path
+    configured(cache, "[collector]\nsource = \"socket_events\"\npoll_seconds = 5\n")
 }
 
 pub fn start(cache: &TestCache) -> Extension {
@@ -106,7 +104,9 @@ fn a_second_instance_reads_and_says_who_writes() {
     wait_until("collected", 20 * SECOND, || collected(&cache) == 10);
     let second = Osquery { socket: cache.folder().join("osqueryi.em"), ..osquery };
     let Some(mut host) = Host::start(&second) else { return };
-    let _reader = Extension::start_on(&second.socket, &cache, &["--timeout", "10"]);
+    let config = config(&cache);
+    let flags = ["--timeout", "10", "--config", config.to_str().unwrap()];
+    let _reader = Extension::start_on(&second.socket, &cache, &flags);
     host.wait_for_registration(1, 10 * SECOND);
     wait_until("it says so", 10 * SECOND, || {
         let error = status(&mut host, "cache")["last_error"].clone();
@@ -159,14 +159,13 @@ fn times_of_batches_are_told_in_the_state_of_their_source() {
 }
 
 #[test]
-fn a_host_that_records_nothing_is_seen_to_be_blind() {
+fn a_host_that_collects_nothing_is_seen_to_be_blind() {
     let cache = TestCache::new();
     let Some(mut host) = Host::start(&Osquery::without_events(&cache)) else { return };
-    let _extension = start(&cache);
+    let _extension = Extension::start(&cache, &["--timeout", "10"]);
     host.wait_for_registration(1, 10 * SECOND);
     wait_until("it says so", 10 * SECOND, || {
-        let row = status(&mut host, "cache");
-        row["last_error"].as_str().unwrap().starts_with("this osquery records no events")
+        status(&mut host, "cache")["last_error"] == "collector.source is 'none'"
     });
     assert_eq!(status(&mut host, "cache")["state"], "unreadable");
     assert!(!cache.path().exists(), "a cache was made that nothing fills");

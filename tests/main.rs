@@ -12,6 +12,7 @@ mod collectors;
 mod documentation;
 mod documents;
 mod evtx_file;
+mod golden;
 #[cfg(unix)]
 mod help;
 #[cfg(target_os = "linux")]

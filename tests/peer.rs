@@ -135,16 +135,18 @@ impl Extension {
         Extension::start_on(&socket(cache), cache, flags)
     }
 
-    /// Starts it on a socket.
+    /// Starts it on a socket. Without a configuration among the flags it collects nothing: what it
+    /// would is up to the machine.
     pub fn start_on(socket: &Path, cache: &TestCache, flags: &[&str]) -> Extension {
-        let child = Command::new(env!("CARGO_BIN_EXE_beacon_candidates"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_beacon_candidates"));
+        command
             .args(["--socket", socket.to_str().unwrap()])
             .args(["--cache", cache.path().to_str().unwrap(), "--interval", "1"])
-            .args(flags)
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Extension(child)
+            .args(flags);
+        if !flags.contains(&"--config") {
+            command.arg("--config").arg(configured(cache, "[collector]\nsource = \"none\"\n"));
+        }
+        Extension(command.stderr(Stdio::null()).spawn().unwrap())
     }
 
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
@@ -168,6 +170,13 @@ impl Drop for Extension {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// A configuration beside the cache.
+pub fn configured(cache: &TestCache, text: &str) -> PathBuf {
+    let path = cache.folder().join("beacon_candidates.toml");
+    std::fs::write(&path, text).unwrap();
+    path
 }
 
 pub fn signal(child: &Child, name: &str) {

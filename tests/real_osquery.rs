@@ -14,6 +14,7 @@ use beacon_candidates::host::osquery::{Manager, Row};
 use serde_json::Value;
 
 use crate::live_collection::{now_s, wait_until};
+use crate::peer::configured;
 use crate::support::TestCache;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -33,8 +34,10 @@ fn osqueryd() -> Option<PathBuf> {
 
 /// The extension as osquery takes it: a file named *.ext, here one that names the test's cache.
 fn extension(cache: &TestCache) -> PathBuf {
-    let config = cache.folder().join("beacon_candidates.toml");
-    std::fs::write(&config, "result_cache_seconds = 0\n[collector]\npoll_seconds = 5\n").unwrap();
+    let config = configured(
+        cache,
+        "result_cache_seconds = 0\n[collector]\nsource = \"socket_events\"\npoll_seconds = 5\n",
+    );
     let path = cache.folder().join("beacon_candidates.ext");
     let script = format!(
         "#!/bin/sh\nexec '{}' --cache '{}' --config '{}' \"$@\"\n",

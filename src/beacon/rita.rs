@@ -3,9 +3,9 @@
 //! The formulas are those of RITA v5 (<https://github.com/activecm/rita>, its beacon analysis), over
 //! whole seconds of at most 24 hours; ours is in `score`.
 
+use super::Window;
 use super::bars;
-use super::ordered::{Ordered, Values};
-use crate::cache::Window;
+use super::quantile::{Ordered, Values};
 
 /// At least so many different seconds, or there is no score.
 const FEWEST_TIMES: usize = 4;

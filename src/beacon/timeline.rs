@@ -1,6 +1,6 @@
 //! When a group connected, and how much it sent: what every detector starts from.
 
-use crate::cache::Window;
+use super::Window;
 
 /// The connections of one group in time order, reduced to what the maths needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

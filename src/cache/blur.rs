@@ -6,7 +6,8 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{CacheError, Window};
+use crate::beacon::Window;
+use crate::cache::CacheError;
 
 const DAY_MS: i64 = 86_400_000;
 /// Days are kept for longer than any connection.
@@ -27,7 +28,7 @@ pub fn shortest_period_s(blur_s: u32) -> u32 {
 }
 
 /// Notes what a pass has measured of its source.
-pub(super) fn record(
+pub(crate) fn record(
     source: &str,
     blur_s: u32,
     now_ms: i64,
@@ -46,7 +47,7 @@ pub(super) fn record(
 }
 
 /// The largest blur on the days that `window` touches, in seconds; `None` if there was none.
-pub(super) fn largest_s(
+pub(crate) fn largest_s(
     window: Window,
     connection: &Connection,
 ) -> Result<Option<u32>, CacheError> {

@@ -5,81 +5,26 @@
 //! protocol. What is asked of the groups, and how they are put together into larger ones, is
 //! decided to the right of this room.
 
-use std::ops::Range;
-
-pub mod block;
-mod blocks;
 mod blur;
-pub mod checkins;
-mod claims;
-mod column;
-mod decoded;
-mod digest;
 mod error;
-mod group;
-mod group_row;
-mod instances;
+mod format;
 mod location;
-mod lock;
-mod merge;
-mod merge_into_blocks;
-mod names;
-mod pass;
-mod pauses;
-mod payloads;
-mod read_ahead;
-mod reader;
-pub mod repetition;
-mod retention;
-mod schema;
+mod read;
 mod sources;
-mod spread;
-mod summary;
-mod variation;
-mod waiting;
-mod walk;
-mod writer;
+mod write;
 
-pub use block::Connection;
 pub use blur::shortest_period_s;
-pub use decoded::{DecodedBlock, Parts, Run};
 pub use error::CacheError;
-pub use group::Group;
+pub use format::block::{self, Connection};
+pub use format::decoded::{DecodedBlock, Parts, Run};
+pub use format::group::Group;
 pub use location::{default_path, system_path};
-pub(crate) use names::is_windows;
-pub use pass::Pass;
-pub use pauses::Pauses;
-pub use payloads::Payloads;
-pub use read_ahead::ReadAhead;
-pub use reader::{Cost, Instance, Reader, Totals};
-pub use repetition::Repetition;
-pub use retention::Retention;
+pub use read::payloads::Payloads;
+pub use read::read_ahead::ReadAhead;
+pub use read::reader::{Cost, Instance, Reader, Totals};
+pub use read::scan::ALL_GROUPS;
 pub use sources::{Cursor, PassOutcome, Source};
-pub use spread::{Counting, Median, Spread};
-pub use summary::{Outline, Rhythms, Summary, shortest_and_longest};
-pub use variation::Variation;
-pub use walk::ALL_GROUPS;
-pub use writer::{PassCounts, Writer};
-
-/// A span of time, both ends included, in unix milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// The first millisecond of it.
-    pub since_ms: i64,
-    /// The last millisecond of it.
-    pub until_ms: i64,
-}
-
-impl Window {
-    /// Its first and its last millisecond.
-    pub fn span_ms(self) -> (i64, i64) {
-        (self.since_ms, self.until_ms)
-    }
-
-    /// Where the points in time that it holds lie among `sorted_ms`.
-    pub fn range_of(self, sorted_ms: &[i64]) -> Range<usize> {
-        let from = sorted_ms.partition_point(|time_ms| *time_ms < self.since_ms);
-        let to = sorted_ms.partition_point(|time_ms| *time_ms <= self.until_ms);
-        from.min(to)..to
-    }
-}
+pub(crate) use write::names::is_windows;
+pub use write::pass::Pass;
+pub use write::retention::Retention;
+pub use write::writer::{PassCounts, Writer};

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{CacheError, PassCounts, blur};
+use crate::cache::{CacheError, PassCounts, blur};
 
 /// One source, as `beacon_status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct Cursor {
 }
 
 /// Adds a pass to its source's row.
-pub(super) fn record(
+pub(crate) fn record(
     outcome: &PassOutcome<'_>,
     counts: &PassCounts,
     connection: &Connection,
@@ -102,7 +102,7 @@ pub(super) fn record(
 }
 
 /// Notes of the live source that it is collected no more; it can be again.
-pub(super) fn stop(reason: &str, connection: &Connection) -> Result<(), CacheError> {
+pub(crate) fn stop(reason: &str, connection: &Connection) -> Result<(), CacheError> {
     connection
         .prepare_cached("UPDATE source SET state = 'stopped; ' || ?1 WHERE cursor_s IS NOT NULL")?
         .execute([reason])?;
@@ -110,7 +110,7 @@ pub(super) fn stop(reason: &str, connection: &Connection) -> Result<(), CacheErr
 }
 
 /// Where collection goes on, whichever source it was that collected last.
-pub(super) fn cursor(connection: &Connection) -> Result<Option<Cursor>, CacheError> {
+pub(crate) fn cursor(connection: &Connection) -> Result<Option<Cursor>, CacheError> {
     let cursor = connection
         .prepare_cached("SELECT name, cursor_s FROM source WHERE cursor_s IS NOT NULL")?
         .query_row([], |row| Ok(Cursor { source: row.get(0)?, time_s: row.get(1)? }))
@@ -119,7 +119,7 @@ pub(super) fn cursor(connection: &Connection) -> Result<Option<Cursor>, CacheErr
 }
 
 /// All sources, by name.
-pub(super) fn all(connection: &Connection) -> Result<Vec<Source>, CacheError> {
+pub(crate) fn all(connection: &Connection) -> Result<Vec<Source>, CacheError> {
     let mut select = connection.prepare_cached(
         "SELECT name, state, last_poll_ms, last_event_ms, events_total, events_duplicate,
                 events_rejected, last_error

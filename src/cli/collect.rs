@@ -43,7 +43,7 @@ impl Collect {
         use anyhow::Context;
         use beacon_candidates::cache::{Retention, Writer};
         use beacon_candidates::collection::collect;
-        use beacon_candidates::journal::kernel::open_first;
+        use beacon_candidates::journal::kernel::{ReadError, open_first};
         use beacon_candidates::words;
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
@@ -63,7 +63,10 @@ impl Collect {
         let source = journal.name();
         note(format_args!("collecting from {source} into {}; Ctrl-C ends it", path.display()));
         let added = collect(journal, writer, &mut || !ends.load(Ordering::Relaxed));
-        let added = added.map_err(|error| error.at(&path))?;
+        let added = added.map_err(|error| match error {
+            ReadError::Sink(error) => error.at(&path).into(),
+            error => anyhow::Error::from(error),
+        })?;
         note(format_args!("collected {}", words::count(added, "connection")));
         Ok(ExitCode::SUCCESS)
     }

@@ -17,6 +17,8 @@ use super::interrupt::on_interrupt;
 use super::progress::Progress;
 use super::say::{complain, say, warn};
 
+/// Readers see what an upgrade of the cache has done after each of these.
+const UPGRADE_SLICE: Duration = Duration::from_secs(1);
 /// So many rejected lines are shown without --verbose.
 const SHOWN_REJECTIONS: u64 = 10;
 
@@ -94,6 +96,8 @@ impl Import {
                 }
             }
         }
+        // Of a cache that an earlier version has filled.
+        while writer.continue_upgrade(UPGRADE_SLICE).map_err(|error| error.at(writer.path()))? {}
         Ok(if has_read && !has_failed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }

@@ -94,7 +94,7 @@ impl Arguments {
     /// under it would tell of their own.
     pub fn log_filter(&self) -> &'static str {
         match (self.verbose, &self.extension.socket) {
-            (true, _) => "debug",
+            (true, _) => "debug,aya=warn,aya_obj=warn",
             (false, Some(_)) => "warn,beacon_candidates=info",
             (false, None) => "warn",
         }

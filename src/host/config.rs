@@ -29,10 +29,11 @@ const KEYS: [&str; 13] = [
     "collector.lookback_hours",
 ];
 /// What `collector.source` may be, besides [`SQL`].
-const SOURCES: [(&str, CollectionSource); 8] = [
+const SOURCES: [(&str, CollectionSource); 9] = [
     ("auto", CollectionSource::Table(Source::Auto)),
     ("none", CollectionSource::Nothing),
-    ("ebpf", CollectionSource::Kernel(KernelSource::Ebpf)),
+    (KernelSource::Ebpf.name(), CollectionSource::Kernel(KernelSource::Ebpf)),
+    (KernelSource::Audit.name(), CollectionSource::Kernel(KernelSource::Audit)),
     ("sysmon", CollectionSource::Table(Source::Named(Named::Sysmon))),
     ("socket_events", CollectionSource::Table(Source::Named(Named::SocketEvents))),
     ("bpf_socket_events", CollectionSource::Table(Source::Named(Named::BpfSocketEvents))),
@@ -425,8 +426,9 @@ mod tests {
             ),
             (
                 "[collector]\nsource = 'sysmn'",
-                "c.toml: collector.source 'sysmn' is not known; did you mean 'sysmon'? (auto, none, sql, \
-                 sophos, sysmon, socket_events, bpf_socket_events, process_open_sockets)",
+                "c.toml: collector.source 'sysmn' is not known; did you mean 'sysmon'? (auto, none, \
+                 ebpf, audit, sysmon, socket_events, bpf_socket_events, process_open_sockets, sophos, \
+                 sql)",
             ),
             (
                 "[colector]\npoll_seconds = 7",

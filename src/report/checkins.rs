@@ -5,7 +5,7 @@
 
 use super::facts::Facts;
 use super::{asking, equal, narrow};
-use crate::cache::checkins::MERGE_GAP_MS;
+use crate::beacon::checkins::MERGE_GAP_MS;
 use crate::cache::is_windows;
 use crate::table::{Answer, Operator, QueryContext, Row, Table, TableError, Tables, Value};
 

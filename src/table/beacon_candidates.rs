@@ -8,7 +8,6 @@ use std::sync::atomic::{self, AtomicUsize};
 
 use super::both::both;
 use super::examination::{Candidate, Examination, Outcome, Question};
-use super::grouping;
 use super::judgement::{self, Wanted};
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
@@ -16,10 +15,11 @@ use super::row::Used;
 use super::scan::{Scan, Scanning, Turns};
 use super::selection::{Member, Open, Selection, Shared, is_public};
 use super::tables::Answer;
-use super::{QueryContext, Row, Table, TableError};
-use crate::beacon::readings::Readings;
-use crate::beacon::{fixed_interval, repetitive_interval};
-use crate::cache::{Group, Reader, Summary, shortest_period_s};
+use super::{QueryContext, Row, Table, TableError, grouping};
+use crate::beacon::detectors::periodic::HypothesisSet;
+use crate::beacon::detectors::{fixed_interval, repetitive_interval};
+use crate::beacon::sketch::Sketch;
+use crate::cache::{Group, Reader, shortest_period_s};
 use crate::suppression::Rules;
 
 /// The rows for `context`, with `now_ms` (unix milliseconds) as the end of the window if the
@@ -38,7 +38,7 @@ pub(super) fn generate(
     let mut wanted = Wanted::by(context);
     wanted.order |= !parameters.include_all;
     let asks = !parameters.include_all || wanted.shows_rhythm();
-    let open = |group: &Group, summary: &Summary| open_by_summary(group, summary, &parameters);
+    let open = |group: &Group, sketch: &Sketch| open_by_sketch(group, sketch, &parameters);
     let (window, include_loopback) = (parameters.window, parameters.include_loopback);
     // Begun before anything is read, for both to see the same.
     let mut twin = reader.twin()?;
@@ -106,15 +106,15 @@ pub(super) fn generate(
 /// Which detectors may name a group of the cache by itself, of which no more is known than its
 /// summary. What is ruled out would not be named, so that passing it over changes no row: each
 /// part says why.
-fn open_by_summary(group: &Group, summary: &Summary, parameters: &Parameters) -> Open {
-    let outline = &summary.outline;
+fn open_by_sketch(group: &Group, sketch: &Sketch, parameters: &Parameters) -> Open {
+    let outline = &sketch.outline;
     let repetitive = &parameters.repetitive_interval;
     Open {
         fixed: Some(judgement::is_fixed(outline, parameters)),
         repetitive: is_public(group)
             && repetitive_interval::can_hold(outline.connections, repetitive)
-            && repetitive_interval::can_repeat(&summary.repetition, repetitive),
-        readings: Some(Readings::of(&summary.rhythms)),
+            && repetitive_interval::can_repeat(&sketch.repetition, repetitive),
+        hypotheses: Some(HypothesisSet::from_sums(&sketch.rhythm)),
     }
 }
 
@@ -129,7 +129,7 @@ fn open_of(members: &[Member], parameters: &Parameters) -> Open {
     Open {
         fixed: if may_be_fixed { None } else { Some(false) },
         repetitive: repetitive_interval::can_hold(connections, &parameters.repetitive_interval),
-        readings: (!Readings::can_be_among(connections)).then(Readings::default),
+        hypotheses: (!HypothesisSet::can_hold(connections)).then(HypothesisSet::default),
     }
 }
 

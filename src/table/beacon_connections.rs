@@ -12,7 +12,8 @@ use super::row::Used;
 use super::selection::{Selection, tuple};
 use super::tables::Answer;
 use super::{Operator, QueryContext, Table, TableError, Value};
-use crate::cache::{ALL_GROUPS, Connection, Instance, Parts, Payloads, Reader, Window};
+use crate::beacon::Window;
+use crate::cache::{ALL_GROUPS, Connection, Instance, Parts, Payloads, Reader};
 use crate::journal::Scope;
 
 /// Columns of which one has to be narrowed, so that the timeline is of something.
@@ -50,7 +51,7 @@ pub(super) fn generate(
     let mut earliest: BinaryHeap<(i64, usize, Reverse<Connection>)> = BinaryHeap::new();
     let mut found: u64 = 0;
     let mut passes: FxHashMap<u32, bool> = FxHashMap::default();
-    let mut payloads = Payloads::of(reader);
+    let mut payloads = Payloads::new(reader);
     for (index, group) in groups.iter().enumerate() {
         payloads.runs(&reader.blocks(group.id, window)?, window, Parts::ALL, |run| {
             let passes = match passes.entry(run.instance) {

@@ -8,9 +8,9 @@ use super::parameters::Parameters;
 use super::row::Used;
 use super::{Row, Value};
 use crate::beacon::intervals::IntervalStatistics;
-use crate::beacon::rita;
 use crate::beacon::sparkline::sparkline;
-use crate::cache::{Instance, Window};
+use crate::beacon::{Window, rita};
+use crate::cache::Instance;
 
 /// Who talks to whom, as text; '' is also what was not asked for.
 #[derive(Default)]
@@ -48,7 +48,7 @@ impl CandidateRow<'_> {
     /// With the values of the columns that are `used`.
     pub(super) fn of(&self, used: &Used) -> Row {
         let CandidateRow { wanted, group, judgement, place, .. } = *self;
-        let statistics = IntervalStatistics::of(&group.outline);
+        let statistics = IntervalStatistics::from_outline(&group.outline);
         let distribution = judgement::distribution(group, wanted);
         let most_frequent = judgement.repetitive.most_frequent;
         let rhythm = judgement.rhythm;

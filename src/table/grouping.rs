@@ -11,8 +11,9 @@ use super::TableError;
 use super::parameters::GroupBy;
 use super::selection::{Member, Selection};
 use super::tally::{Tallied, Tally};
-use crate::beacon::Timeline;
-use crate::cache::{Group, Outline, Parts, Run, Window};
+use crate::beacon::sketch::Outline;
+use crate::beacon::{Timeline, Window};
+use crate::cache::{Group, Parts, Run};
 use crate::journal::Protocol;
 
 /// So many connections space is reserved for at once.
@@ -262,7 +263,7 @@ impl Gathering {
 
     fn finish(mut self) -> Option<ResultGroup> {
         self.timeline.sort();
-        let outline = Outline::of(self.timeline.times_ms())?;
+        let outline = Outline::from_times(self.timeline.times_ms())?;
         self.finish_as(outline)
     }
 

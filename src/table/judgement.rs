@@ -5,15 +5,16 @@ use super::grouping::{Detail, ResultGroup};
 use super::parameters::Parameters;
 use super::selection::{Member, Open};
 use super::tally::Tally;
-use crate::beacon::fixed_interval;
+use crate::beacon::Window;
+use crate::beacon::checkins::{MERGE_GAP_MS, Merging};
+use crate::beacon::detectors::fixed_interval;
+use crate::beacon::detectors::periodic::{BestFold, HypothesisSet, Rhythm, THRESHOLD};
+use crate::beacon::detectors::repetitive_interval::{self, Finding};
 use crate::beacon::intervals::{IntervalDistribution, IntervalStatistics};
-use crate::beacon::readings::Readings;
-use crate::beacon::repetitive_interval::{self, Finding};
 use crate::beacon::rita::Scoring;
-use crate::beacon::score::{BestFold, Rhythm, THRESHOLD};
+use crate::beacon::sketch::{Counting, Outline};
 use crate::beacon::sparkline::Activity;
-use crate::cache::checkins::{MERGE_GAP_MS, Merging};
-use crate::cache::{Counting, Outline, Parts, Window};
+use crate::cache::Parts;
 
 /// What a query wants computed.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +111,7 @@ impl Wanted {
         {
             return None;
         }
-        let intervals = Counting::of(outline)?;
+        let intervals = Counting::new(outline)?;
         let scoring = || Scoring::over(last_day.span_ms(), outline.connections);
         Some(Tally {
             intervals: (self.median || self.deviation).then_some(intervals),
@@ -155,7 +156,7 @@ impl Findings {
     fn is_periodic(&mut self, group: &ResultGroup, parameters: &Parameters, open: &Open) -> bool {
         let times_ms = group.timeline.times_ms();
         let best = best_fold(times_ms, open).filter(|best| best.score_at_most() > THRESHOLD);
-        let rhythm = best.map(|best| Rhythm::of(times_ms, Some(best)));
+        let rhythm = best.map(|best| Rhythm::from_times(times_ms, Some(best)));
         self.rhythm = rhythm;
         rhythm.is_some_and(|rhythm| {
             rhythm.score > THRESHOLD && !is_blurred(&rhythm, group, parameters)
@@ -167,13 +168,13 @@ impl Findings {
             return rhythm;
         }
         let times_ms = group.timeline.times_ms();
-        *self.rhythm.get_or_insert_with(|| Rhythm::of(times_ms, best_fold(times_ms, open)))
+        *self.rhythm.get_or_insert_with(|| Rhythm::from_times(times_ms, best_fold(times_ms, open)))
     }
 }
 
 fn best_fold(times_ms: &[i64], open: &Open) -> Option<BestFold> {
-    let readings = open.readings.unwrap_or_else(|| Readings::of_times(times_ms));
-    BestFold::of(times_ms, &readings)
+    let hypotheses = open.hypotheses.unwrap_or_else(|| HypothesisSet::from_times(times_ms));
+    BestFold::from_times(times_ms, &hypotheses)
 }
 
 /// Whether the period is shorter than the times can tell. Only of the endpoint's own connections do
@@ -187,7 +188,7 @@ fn is_blurred(rhythm: &Rhythm, group: &ResultGroup, parameters: &Parameters) -> 
 
 /// Whether the interval is fixed, which a summary tells.
 pub(super) fn is_fixed(outline: &Outline, parameters: &Parameters) -> bool {
-    let statistics = IntervalStatistics::of(outline);
+    let statistics = IntervalStatistics::from_outline(outline);
     fixed_interval::holds(outline.connections, statistics.as_ref(), &parameters.fixed_interval)
 }
 
@@ -246,5 +247,5 @@ impl Judgement {
 pub(super) fn distribution(group: &ResultGroup, wanted: &Wanted) -> Option<IntervalDistribution> {
     let times_ms = group.timeline.times_ms();
     let is_wanted = wanted.median || wanted.deviation;
-    is_wanted.then(|| IntervalDistribution::of(times_ms, &group.outline)).flatten()
+    is_wanted.then(|| IntervalDistribution::from_times(times_ms, &group.outline)).flatten()
 }

@@ -1,12 +1,12 @@
 //! The parameters of a query: hidden columns that are compared with = in a WHERE.
 //!
-//! Reading and checking them is done here, once for all hosts and tables; what they mean for the
+//! Hypothesis and checking them is done here, once for all hosts and tables; what they mean for the
 //! rows is the tables' affair. Every parameter is echoed in every row, as given, or SQLite would
 //! drop the row.
 
 use super::{Kind, QueryContext, TableError, Value};
-use crate::beacon::{fixed_interval, repetitive_interval};
-use crate::cache::Window;
+use crate::beacon::Window;
+use crate::beacon::detectors::{fixed_interval, repetitive_interval};
 
 /// A parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

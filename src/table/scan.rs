@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::TableError;
 use super::selection::{Member, Open};
-use crate::cache::{Group, Outline, Reader, Summary, Window};
+use crate::beacon::Window;
+use crate::beacon::sketch::{Outline, Sketch};
+use crate::cache::{Group, Reader};
 use crate::journal::Scope;
 
 /// So many groups, by id, are scanned in one go where two threads take turns: those that a journal
@@ -66,7 +68,7 @@ impl Turns {
     }
 }
 
-impl<O: Fn(&Group, &Summary) -> Open> Scanning<O> {
+impl<O: Fn(&Group, &Sketch) -> Open> Scanning<O> {
     /// The groups whose turn it is, step by step.
     pub(super) fn some(&self, reader: &Reader, turns: &Turns) -> Result<Vec<Step>, TableError> {
         let mut steps = Vec::new();
@@ -84,8 +86,8 @@ impl<O: Fn(&Group, &Summary) -> Open> Scanning<O> {
             step.members.reserve(STEP as usize);
         }
         match &self.open {
-            Some(open) => reader.summaries(self.window, groups, |group, summary, blocks| {
-                step.push(group, &summary.outline, blocks, open(&group, summary), self);
+            Some(open) => reader.summaries(self.window, groups, |group, sketch, blocks| {
+                step.push(group, &sketch.outline, blocks, open(&group, sketch), self);
                 Ok::<(), TableError>(())
             }),
             None => reader.outlines(self.window, groups, |group, outline, blocks| {

@@ -10,9 +10,10 @@ use rustc_hash::FxHashMap;
 use super::TableError;
 use super::narrowing::Narrowing;
 use super::scan::Scan;
-use crate::beacon::readings::Readings;
-use crate::beacon::rita;
-use crate::cache::{Group, Outline, Parts, Payloads, Reader, Run, Window};
+use crate::beacon::detectors::periodic::HypothesisSet;
+use crate::beacon::sketch::Outline;
+use crate::beacon::{Window, rita};
+use crate::cache::{Group, Parts, Payloads, Reader, Run};
 use crate::journal::Scope;
 
 /// So many names are remembered while the groups are walked.
@@ -43,8 +44,8 @@ pub(super) struct Open {
     pub(super) fixed: Option<bool>,
     /// Whether one interval may make up an hour.
     pub(super) repetitive: bool,
-    /// The readings that may hold a rhythm; `None` where only the times can tell.
-    pub(super) readings: Option<Readings>,
+    /// The hypotheses that may hold a rhythm; `None` where only the times can tell.
+    pub(super) hypotheses: Option<HypothesisSet>,
 }
 
 impl Open {
@@ -55,7 +56,7 @@ impl Open {
 
     /// Whether the score may be above 0.
     pub(super) fn may_hold_rhythm(&self) -> bool {
-        self.readings.is_none_or(|readings| !readings.are_none())
+        self.hypotheses.is_none_or(|hypotheses| !hypotheses.is_empty())
     }
 }
 
@@ -110,7 +111,7 @@ impl<'r> Selection<'r> {
     pub(super) fn without_members(reader: &'r Reader, window: Window) -> Selection<'r> {
         Selection {
             reader,
-            payloads: Payloads::of(reader),
+            payloads: Payloads::new(reader),
             space: Vec::new(),
             window,
             last_day: window,

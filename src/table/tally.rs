@@ -3,11 +3,11 @@
 //!
 //! Which groups that is enough for is decided by `judgement`.
 
+use crate::beacon::checkins::Merging;
+use crate::beacon::detectors::periodic::Rhythm;
 use crate::beacon::rita::{Scores, Scoring};
-use crate::beacon::score::Rhythm;
+use crate::beacon::sketch::{Counting, Spread};
 use crate::beacon::sparkline::Activity;
-use crate::cache::checkins::Merging;
-use crate::cache::{Counting, Spread};
 
 /// What is asked for, of connections that come one block after the other.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl Tally {
     pub(super) fn finish(self, bytes_sent: &[u64]) -> Tallied {
         Tallied {
             spread: self.intervals.and_then(|intervals| intervals.spread()),
-            rhythm: self.checkins.map(|merging| Rhythm::of_none(merging.checkins())),
+            rhythm: self.checkins.map(|merging| Rhythm::without_fold(merging.checkins())),
             rita: self.scoring.and_then(|scoring| scoring.scores(bytes_sent)),
             sparkline: self.activity.map(|activity| activity.sparkline()).unwrap_or_default(),
         }

@@ -20,13 +20,15 @@ use crate::collection::collect;
 use crate::host::config::{Collection, CollectionSource};
 use crate::journal::collector::{self, Choice, Collector, HostError, SqlSource};
 #[cfg(target_os = "linux")]
-use crate::journal::kernel::open_first;
+use crate::journal::kernel::{ReadError, open_first};
 use crate::table::CacheUse;
 
 /// What other writers are told of us.
 const ROLE: &str = "an extension of osquery";
 /// How far a first poll of events looks back at least, seconds.
 const LEAST_LOOKBACK_S: i64 = 3600;
+/// What an upgrade of the cache leaves to be done is done for so long at a time.
+const UPGRADE_SLICE: Duration = Duration::from_millis(50);
 /// Between two slices while catching up, so that both sides stay within their share of a core.
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -185,7 +187,7 @@ impl Collecting {
                 }
                 Err(stopped) => return Err(stopped),
             }
-            self.sleep(pause);
+            self.rest(&mut polling.writer, pause)?;
             if self.is_ending() {
                 return Err(Stopped::Ends);
             }
@@ -205,7 +207,10 @@ impl Collecting {
     fn collect_from_kernel(&self, is_told_to_record: bool) -> Result<String, Stopped> {
         let journal = match &self.collection.source {
             CollectionSource::Kernel(source) => source.open().map_err(|reason| {
-                Stopped::NothingRecords(format!("collector.source is '{}': {reason}", source.name()))
+                Stopped::NothingRecords(format!(
+                    "collector.source is '{}': {reason}",
+                    source.name()
+                ))
             })?,
             CollectionSource::Table(collector::Source::Auto) if is_told_to_record => {
                 match open_first() {
@@ -218,8 +223,11 @@ impl Collecting {
         let writer = Writer::open(&self.cache, ROLE, self.retention)?;
         self.cache_use.writes();
         log::info!("collects from {}", journal.name());
-        collect(journal, writer, &mut || !self.is_ending())?;
-        Err(Stopped::Ends)
+        match collect(journal, writer, &mut || !self.is_ending()) {
+            Ok(_) => Err(Stopped::Ends),
+            Err(ReadError::Sink(error)) => Err(error.into()),
+            Err(error @ ReadError::Kernel(_)) => Err(Stopped::NothingRecords(error.to_string())),
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -235,6 +243,17 @@ impl Collecting {
 
     fn is_ending(&self) -> bool {
         self.ends.load(Ordering::Acquire)
+    }
+
+    /// Waits for the next poll, and meanwhile goes on with the upgrade of the cache, if there is one.
+    fn rest(&self, writer: &mut Writer, pause: Duration) -> Result<(), CacheError> {
+        let end = Instant::now() + pause;
+        let left = || end.saturating_duration_since(Instant::now());
+        while !self.is_ending() && !left().is_zero() && writer.continue_upgrade(UPGRADE_SLICE)? {
+            self.sleep(CATCH_UP_PAUSE.min(left()));
+        }
+        self.sleep(left());
+        Ok(())
     }
 
     /// Sleeps, but not longer than the process lives.

@@ -11,7 +11,8 @@ use super::collection::Stopped;
 use super::manager::{Manager, ManagerError};
 use super::slices::{Reach, Slices};
 use super::stream::open;
-use crate::cache::{CacheError, Pass, PassOutcome, Window, Writer, shortest_period_s};
+use crate::beacon::Window;
+use crate::cache::{CacheError, Pass, PassOutcome, Writer, shortest_period_s};
 use crate::journal::Rejection;
 use crate::journal::collector::{CollectError, Collector, Host, HostError, Row};
 

@@ -24,7 +24,7 @@ use std::str::FromStr;
 #[cfg(target_os = "linux")]
 pub use {
     ebpf::EbpfUnusable,
-    journal::{KernelJournal, NoneUsable, Unusable, open_first},
+    journal::{KernelJournal, NoneUsable, ReadError, Unusable, open_first},
 };
 
 /// A source in the kernel. Only Linux has them.
@@ -32,16 +32,19 @@ pub use {
 pub enum KernelSource {
     /// Programs at the hooks of cgroup v2.
     Ebpf,
+    /// What audit's rules record.
+    Audit,
 }
 
 impl KernelSource {
     /// All of them, the best first.
-    pub const ALL: [KernelSource; 1] = [KernelSource::Ebpf];
+    pub const ALL: [KernelSource; 2] = [KernelSource::Ebpf, KernelSource::Audit];
 
     /// Its name in the configuration and in `beacon_status`.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             KernelSource::Ebpf => "ebpf",
+            KernelSource::Audit => "audit",
         }
     }
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
-use super::ebpf::{Birth, Program};
+use super::ebpf::Birth;
 use crate::journal::{FileTime, Process};
 
 /// How many processes are remembered. Above, all are forgotten and looked at again.
@@ -29,10 +29,21 @@ pub(super) struct Processes {
 
 struct Known {
     birth: Birth,
-    /// The path given to exec; '' if that was not seen.
-    exec_path: String,
+    /// Its last exec, as far as that was seen.
+    exec: Exec,
     /// What was found at its first connection.
     found: Option<Found>,
+}
+
+/// What the source saw of a process that called exec.
+#[derive(Default)]
+pub(super) struct Exec {
+    /// The path; '' if it was not seen.
+    pub(super) path: String,
+    /// The command line; '' if it was not seen.
+    pub(super) cmdline: String,
+    /// When, where the source does not know of the fork.
+    pub(super) start: Option<FileTime>,
 }
 
 struct Found {
@@ -63,38 +74,40 @@ impl Processes {
     }
 
     /// Learns what a process runs that has not connected yet.
-    pub(super) fn learn(&mut self, program: Program) {
-        let Program { pid, birth, path } = program;
-        self.make_room();
-        self.known.insert(pid, Known { birth, exec_path: path, found: None });
+    pub(super) fn learn(&mut self, pid: u32, birth: Birth, exec: Exec) {
+        self.make_room_for(pid);
+        self.known.insert(pid, Known { birth, exec, found: None });
     }
 
     /// Who made a connection.
     pub(super) fn of<'p>(&'p mut self, caller: Caller<'p>, clock: &Clock) -> Process<'p> {
-        self.make_room();
         let Caller { pid, birth, .. } = caller;
+        self.make_room_for(pid);
         let known = self.known.entry(pid).or_insert_with(|| Known::new(birth));
         if known.birth != birth {
             *known = Known::new(birth);
         }
         let found = match known.found.take().filter(|found| found.is_of(caller)) {
             Some(found) => found,
-            None => Found::look(caller, &known.exec_path, clock),
+            None => Found::look(caller, &known.exec, clock),
         };
         let found = known.found.insert(found);
         Process {
             pathname: &found.pathname,
             pid: Some(pid),
             start: found.start,
-            cmdline: match caller.cmdline {
-                "" => &found.cmdline,
-                told => told,
+            // What audit tells is the first 128 bytes, and of a process that has called exec since
+            // its first record sometimes those of before.
+            cmdline: match found.cmdline.as_str() {
+                "" => caller.cmdline,
+                found => found,
             },
         }
     }
 
-    fn make_room(&mut self) {
-        if self.known.len() >= KEPT {
+    /// What is known of this process itself stays: it may be gone from /proc.
+    fn make_room_for(&mut self, pid: u32) {
+        if self.known.len() >= KEPT && !self.known.contains_key(&pid) {
             self.known.clear();
         }
     }
@@ -102,7 +115,7 @@ impl Processes {
 
 impl Known {
     fn new(birth: Birth) -> Known {
-        Known { birth, exec_path: String::new(), found: None }
+        Known { birth, exec: Exec::default(), found: None }
     }
 }
 
@@ -117,24 +130,27 @@ impl Found {
             || start_ticks(caller.pid) == self.start_ticks
     }
 
-    fn look(caller: Caller<'_>, exec_path: &str, clock: &Clock) -> Found {
+    fn look(caller: Caller<'_>, exec: &Exec, clock: &Clock) -> Found {
         let Caller { pid, birth, pathname, comm, .. } = caller;
         let forked_in_tick = (birth.start_ns != 0).then(|| clock.tick(birth.start_ns));
         // The kernel takes the start of a process a little before it tells of the fork.
         let is_caller = |ticks: &u64| forked_in_tick.is_none_or(|fork| fork.abs_diff(*ticks) <= 1);
         let start_ticks = start_ticks(pid).filter(is_caller);
         let running = start_ticks.and_then(|_| executable(pid));
-        let pathname = match (pathname, running, exec_path) {
+        let pathname = match (pathname, running, exec.path.as_str()) {
             ("", Some(running), _) => running,
             ("", None, "") => format!("[{comm}]"),
-            ("", None, exec_path) => exec_path.to_owned(),
+            ("", None, given_to_exec) => given_to_exec.to_owned(),
             (told, ..) => told.to_owned(),
         };
+        let start = start_ticks.or(forked_in_tick).and_then(|ticks| clock.start_of_ticks(ticks));
+        let cmdline = start_ticks.and_then(|_| command_line(pid).ok());
         Found {
             pathname,
-            start: start_ticks.or(forked_in_tick).and_then(|ticks| clock.start_of_ticks(ticks)),
+            start: start.or(exec.start),
             start_ticks,
-            cmdline: start_ticks.and_then(|_| command_line(pid).ok()).unwrap_or_default(),
+            // A process that has ended and is still listed has none any more.
+            cmdline: cmdline.filter(|found| !found.is_empty()).unwrap_or(exec.cmdline.clone()),
             looked: Instant::now(),
         }
     }
@@ -185,7 +201,7 @@ mod tests {
         let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let pid = child.id();
         // Until it has called exec it is a copy of this test.
-        let is_sleep = || executable(pid).is_some_and(|path| !path.contains("beacon"));
+        let is_sleep = || command_line(pid).is_ok_and(|line| line.contains("sleep 60"));
         while !is_sleep() {
             std::thread::yield_now();
         }
@@ -204,7 +220,8 @@ mod tests {
         assert_eq!((nothing.pathname, nothing.cmdline), ("[sleep]", ""));
         assert_eq!(nothing.start, clock.start_of_ticks(clock.tick(birth.start_ns)));
         let birth = Birth { exec_ns: 22_000_000_000, ..birth };
-        processes.learn(Program { pid, birth, path: "/usr/bin/curl".to_owned() });
+        let exec = Exec { path: "/usr/bin/curl".to_owned(), ..Exec::default() };
+        processes.learn(pid, birth, exec);
         assert_eq!(processes.of(Caller { birth, ..gone }, &clock).pathname, "/usr/bin/curl");
     }
 

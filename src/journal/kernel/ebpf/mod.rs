@@ -17,7 +17,7 @@ use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSockAddr, ProgramError, TracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
 
-pub(crate) use record::{Birth, Connect, Program, Record};
+pub(crate) use record::{Birth, Connect, Record};
 
 static OBJECT: &[u8] = include_bytes_aligned!("connections.bpf.o");
 
@@ -150,10 +150,7 @@ fn watch_processes(programs: &mut Ebpf) -> Result<(), String> {
     outcome
 }
 
-fn tracepoint<'p>(
-    programs: &'p mut Ebpf,
-    name: &str,
-) -> Result<&'p mut TracePoint, ProgramError> {
+fn tracepoint<'p>(programs: &'p mut Ebpf, name: &str) -> Result<&'p mut TracePoint, ProgramError> {
     programs.program_mut(name).ok_or(ProgramError::NotLoaded)?.try_into()
 }
 
@@ -208,9 +205,7 @@ fn sentence(error: &(dyn Error + 'static)) -> String {
     lines.collect::<Vec<_>>().join(": ")
 }
 
-fn causes<'e>(
-    error: &'e (dyn Error + 'static),
-) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error: &&'e (dyn Error + 'static)| Error::source(*error))
 }
 

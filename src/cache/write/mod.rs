@@ -1,0 +1,14 @@
+//! Writing the cache: events become blocks, each connection once, and the oldest go.
+
+mod batch;
+mod block_update;
+mod blocks;
+mod claims;
+mod duplicates;
+mod group_row;
+mod instances;
+pub(crate) mod lock;
+pub(crate) mod names;
+pub(crate) mod pass;
+pub(crate) mod retention;
+pub(crate) mod writer;
