@@ -59,7 +59,7 @@ impl Drop for Rule {
     }
 }
 
-/// BEACON_REQUIRE_AUDIT makes this a failure for root.
+/// BEACON_REQUIRE_PEER makes this a failure for root.
 fn skip(reason: &str) {
     let _ = writeln!(std::io::stderr(), "skipped, no live audit: {reason}");
 }
@@ -79,10 +79,10 @@ fn open() -> Option<(Rule, AuditStream)> {
         // As in a container.
         Err(unusable) => Err(unusable.to_string()),
     };
-    let required = std::env::var_os("BEACON_REQUIRE_AUDIT").is_some();
+    let required = std::env::var_os("BEACON_REQUIRE_PEER").is_some();
     match opened {
         Ok(opened) => Some(opened),
-        Err(reason) if required => panic!("BEACON_REQUIRE_AUDIT is set, but {reason}"),
+        Err(reason) if required => panic!("BEACON_REQUIRE_PEER is set, but {reason}"),
         Err(reason) => {
             skip(&reason);
             None
