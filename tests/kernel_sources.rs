@@ -219,9 +219,14 @@ impl Drop for Collect {
 
 /// The numbers of the load's connections that the cache has, in the order in which they were made.
 fn numbers(cache: &TestCache) -> Vec<u32> {
-    let sql = "SELECT destination, destinationport FROM beacon_connections
-        WHERE destination LIKE '127.78.%' AND include_loopback = 1 AND row_limit = 10000000";
-    let rows = cache.query(now_ms(), sql).unwrap();
+    // The same test may be running elsewhere on this machine.
+    let sql = format!(
+        "SELECT destination, destinationport FROM beacon_connections
+         WHERE destination LIKE '127.78.%' AND pid = {} AND include_loopback = 1
+         AND row_limit = 10000000",
+        std::process::id()
+    );
+    let rows = cache.query(now_ms(), &sql).unwrap();
     let number = |row: &Vec<String>| {
         let octets: Vec<u32> = row[0].split('.').map(|octet| octet.parse().unwrap()).collect();
         (octets[2] << 8 | octets[3]) * 60_000 + row[1].parse::<u32>().unwrap() - 1

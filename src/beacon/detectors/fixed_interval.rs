@@ -4,7 +4,33 @@
 //! (<https://community.sophos.com/intercept-x-endpoint/i/network/detecting-a-recurring-beacon-call-home-process>):
 //! more than two connections whose longest and shortest interval are less than ten seconds apart.
 
+use super::{Detector, Evidence, Known, Threshold, Verdict};
 use crate::beacon::intervals::IntervalStatistics;
+
+/// This detector.
+pub const DETECTOR: Detector = Detector {
+    name: "fixed_interval",
+    thresholds: &[
+        Threshold {
+            name: "min_connections",
+            description: "the fewest connections that fixed_interval names",
+            expected: "a whole number from 1",
+            default: 3.0,
+            range: (1.0, f64::MAX),
+            is_whole: true,
+        },
+        Threshold {
+            name: "max_interval_spread",
+            description: "fixed_interval needs the longest interval minus the shortest below this",
+            expected: "a number of seconds from 0",
+            default: 10.0,
+            range: (0.0, f64::MAX),
+            is_whole: false,
+        },
+    ],
+    prefilter,
+    names,
+};
 
 /// What the rule compares with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -13,6 +39,36 @@ pub struct Thresholds {
     pub min_connections: u64,
     /// Longest minus shortest interval must be below this, in seconds.
     pub max_interval_spread: f64,
+}
+
+impl Thresholds {
+    fn from_values(values: &[f64]) -> Thresholds {
+        let [min_connections, max_interval_spread] = *values else {
+            return Thresholds { min_connections: u64::MAX, max_interval_spread: 0.0 };
+        };
+        Thresholds { min_connections: min_connections as u64, max_interval_spread }
+    }
+}
+
+/// An outline has all that the rule looks at.
+fn prefilter(known: &Known<'_>, values: &[f64]) -> Verdict {
+    let thresholds = Thresholds::from_values(values);
+    match known.outline() {
+        Some(outline) => {
+            let statistics = IntervalStatistics::from_outline(outline);
+            match holds(outline.connections, statistics.as_ref(), &thresholds) {
+                true => Verdict::Named,
+                false => Verdict::RuledOut,
+            }
+        }
+        None => Verdict::open_if(can_hold(known.connections, &thresholds)),
+    }
+}
+
+fn names(evidence: &mut Evidence<'_>, values: &[f64]) -> bool {
+    let statistics = IntervalStatistics::from_outline(evidence.outline);
+    let thresholds = Thresholds::from_values(values);
+    holds(evidence.outline.connections, statistics.as_ref(), &thresholds)
 }
 
 /// Whether a group of so many connections follows the rule.

@@ -1,23 +1,34 @@
 //! The detector `periodic`: the score of a group's rhythm, from 0 (none) to 1 (clockwork, and plenty of
 //! it).
 //!
-//! The score is derived, with its limits, in docs/detection.md. `hypotheses` rules out most groups by
+//! The score is derived, with its limits, in docs/detection.md. `screening` rules out most groups by
 //! their sketches; `folding` scores the others, by the null model in `chance`.
 
 mod chance;
 mod folding;
-mod hypotheses;
 mod multiples;
+mod screening;
 
 use self::folding::{Fold, Intervals};
-pub use self::hypotheses::HypothesisSet;
-use self::hypotheses::resembles_rhythm;
+use self::screening::{is_another, resembles_rhythm};
+use super::{Detector, Known, Verdict};
 use crate::beacon::checkins::{self, MERGE_GAP_MS};
 use crate::beacon::hypothesis::{HYPOTHESES, Hypothesis};
 use crate::beacon::periodicity::Periodicity;
 use crate::beacon::sketch::{Pauses, Spread, Variation, shortest_and_longest};
 
-/// Above this a rhythm is no chance: the detector `periodic`.
+/// The detector's name.
+pub const NAME: &str = "periodic";
+
+/// This detector.
+pub const DETECTOR: Detector = Detector {
+    name: NAME,
+    thresholds: &[],
+    prefilter,
+    names: |evidence, _| evidence.is_periodic(),
+};
+
+/// Above this a rhythm is no chance: the detector names it.
 pub const THRESHOLD: f64 = 0.33;
 /// Retries within seconds are no rhythm: a period is longer than this, in milliseconds.
 const SHORTEST_PERIOD_MS: f64 = 2_000.0;
@@ -32,6 +43,13 @@ const ENOUGH_MADE: f64 = 2.0 / 3.0;
 /// Rhythm is judged by this many check-ins, the latest. They are counted once merged: a transfer in
 /// a thousand connections must not push the beacon out.
 const MOST_CHECKINS: usize = 5_000;
+
+fn prefilter(known: &Known<'_>, _: &[f64]) -> Verdict {
+    Verdict::open_if(match known.sketch {
+        Some(sketch) => screening::may_hold_rhythm(&sketch.rhythm),
+        None => screening::can_hold(known.connections),
+    })
+}
 
 /// What is to be said of a group's rhythm.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,25 +73,26 @@ pub struct BestFold {
 }
 
 impl BestFold {
-    /// Of connections at `times_ms`, which must be sorted, under the hypotheses that may hold a rhythm;
-    /// `None` if none does.
-    pub fn from_times(times_ms: &[i64], hypotheses: &HypothesisSet) -> Option<BestFold> {
-        if hypotheses.is_empty() {
-            return None;
-        }
+    /// Of connections at `times_ms`, which must be sorted, under any hypothesis; `None` if none holds a
+    /// rhythm.
+    pub fn from_times(times_ms: &[i64]) -> Option<BestFold> {
         let mut best: Option<BestFold> = None;
         let (resolution_ms, are_retries) = (resolution_ms(times_ms), are_retries(times_ms));
-        let mut merged = Vec::new();
-        for hypothesis in hypotheses.iter() {
+        let (mut merged, mut before) = (Vec::new(), u64::MAX);
+        for hypothesis in HYPOTHESES {
             // Every other check-in of a lone agent keeps time, too; every other retry is no agent.
             let has_rhythm = best.is_some_and(|best| best.fold.score() > GOOD_ENOUGH);
             if hypothesis.agents > 1 && (has_rhythm || are_retries) {
                 break;
             }
             checkins::merge_into(&mut merged, times_ms, hypothesis.merge_gap_ms);
+            let before = std::mem::replace(&mut before, merged.len() as u64);
+            if !is_another(hypothesis, before, merged.len() as u64) {
+                continue;
+            }
             let variation = Variation::from_checkins(&merged, hypothesis);
-            if !resembles_rhythm(&variation, &Pauses::from_times(times_ms, hypothesis), hypothesis)
-            {
+            let pauses = Pauses::from_times(times_ms, hypothesis);
+            if !resembles_rhythm(&variation, &pauses, hypothesis) {
                 continue;
             }
             let handicap = if hypothesis.agents > 1 { HANDICAP } else { 1.0 };
@@ -135,10 +154,7 @@ fn median_ms(checkins: &[i64]) -> Option<f64> {
 
 /// The rhythm of connections at `times_ms`, which must be sorted.
 pub fn rhythm(times_ms: &[i64]) -> Rhythm {
-    Rhythm::from_times(
-        times_ms,
-        BestFold::from_times(times_ms, &HypothesisSet::from_times(times_ms)),
-    )
+    Rhythm::from_times(times_ms, BestFold::from_times(times_ms))
 }
 
 /// 1 where enough of the expected check-ins were made, less where most of them are missing:
