@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::parameters::{self, Parameter, Parameters};
+use super::parameters::{self, Parameters};
 use super::{
-    CacheUse, QueryContext, Row, Table, TableError, Value, candidates, connections, status,
-    suppressions,
+    CacheUse, Parameter, QueryContext, Row, Table, TableError, Value, candidates, connections,
+    status, suppressions,
 };
 use crate::cache::{Cost, ReadAhead, Reader};
 use crate::suppression::Rules;

@@ -21,7 +21,7 @@ use crate::journal::{FileTime, SophosPid};
 pub struct Cost {
     /// Blocks that were decoded.
     pub blocks: u64,
-    /// Bytes of these, and of what summarises others.
+    /// Bytes of these, and of the rows of all.
     pub bytes: u64,
 }
 

@@ -21,7 +21,7 @@ use self::plan::QueryPlan;
 use self::prefilter::{Member, Scan};
 use super::column::Needs;
 use super::names::Names;
-use super::parameters::DEFAULT_ROW_LIMIT;
+use super::parameter::DEFAULT_ROW_LIMIT;
 use super::tables::Answer;
 use super::{QueryContext, TableError};
 use crate::cache::{Reader, shortest_period_s};

@@ -2,7 +2,7 @@
 //!
 //! Which windows are laid over intervals is decided in `folding`.
 
-/// Connections at random: exponential intervals (of several agents sums of so many: Erlang's
+/// Connections at random: exponential intervals (of n agents sums of n of them: Erlang's
 /// distribution) with the median of those at hand, of which the merging has left none shorter than
 /// its gap.
 pub(super) struct Chance {
@@ -12,7 +12,7 @@ pub(super) struct Chance {
 }
 
 impl Chance {
-    /// With the median of these lengths, merged over this gap, of so many agents; `None` of none.
+    /// With the median of these lengths, merged over this gap, of this number of agents; `None` of none.
     pub(super) fn of(sorted_ms: &[f64], gap_ms: f64, agents: usize) -> Option<Chance> {
         // Erlang's median in means of one interval; from 2 on almost agents - 1/3.
         let median = if agents == 1 { std::f64::consts::LN_2 } else { agents as f64 - 1.0 / 3.0 };

@@ -8,7 +8,7 @@ use super::multiples::Multiples;
 use crate::beacon::periodicity::MOST_PERIODS;
 
 /// How far from a multiple an interval may lie, as a share of the period and times the square
-/// root of the multiple (which sums so many independent sleeps), and up to which multiples to
+/// root of the multiple (an interval of k periods sums k independent sleeps), and up to which multiples to
 /// look: where windows are wide, those of higher multiples would cover everything.
 const WINDOWS: [Window; 7] = [
     (0.02, Multiples::of(&[1, 10])),
@@ -29,13 +29,13 @@ const PROMISING: f64 = 0.7;
 const FIRST_LOOK: [Window; 3] =
     [(0.1, Multiples::of(&[4])), (0.3, Multiples::of(&[2])), (0.5, Multiples::of(&[1]))];
 const FIRST_CANDIDATES: [usize; 5] = [2, 4, 6, 8, 10];
-/// The periods to try are so many quantiles of the intervals.
+/// The number of periods to try, which are quantiles of the intervals.
 const CANDIDATES: usize = 11;
-/// So much of the evidence pays for having tried all of these, in nats; and so much where several
+/// The part of the evidence that pays for having tried all of these, in nats; and the part where several
 /// agents are assumed, which retries in a row resemble.
 const COST_OF_SEARCH: f64 = 5.5;
 const COST_OF_SEVERAL: f64 = 16.0;
-/// So much more makes the evidence 1 - 1/e, in nats.
+/// This much more makes the evidence 1 - 1/e, in nats.
 const EVIDENCE_SCALE: f64 = 6.0;
 /// What an interval of one more period counts less: missed check-ins are the exception.
 const MULTIPLE_WEIGHT: f64 = 0.6;
@@ -47,7 +47,7 @@ const PARSIMONY: f64 = 0.9;
 /// milliseconds counts half.
 const HALF_PERIOD_MS: f64 = 1_500.0;
 /// Fewer intervals are no rhythm.
-pub const FEWEST: usize = 4;
+pub(super) const FEWEST: usize = 4;
 /// Absences do not count against a rhythm: up to two, or this share of the intervals.
 const ABSENCES: (usize, f64) = (2, 0.05);
 
@@ -55,36 +55,36 @@ const ABSENCES: (usize, f64) = (2, 0.05);
 type Window = (f64, Multiples);
 
 /// Intervals to fold, in milliseconds.
-pub struct Intervals {
+pub(super) struct Intervals {
     /// Between a check-in and the `agents`-th after it, sorted.
-    pub sorted_ms: Vec<f64>,
+    pub(super) sorted_ms: Vec<f64>,
     /// How many agents are taken to check in by turns.
-    pub agents: usize,
+    pub(super) agents: usize,
     /// The gap over which connections were merged.
-    pub gap_ms: i64,
+    pub(super) gap_ms: i64,
     /// The shortest period that counts.
-    pub shortest_ms: f64,
+    pub(super) shortest_ms: f64,
     /// How exactly times are known.
-    pub resolution_ms: i64,
+    pub(super) resolution_ms: i64,
 }
 
 /// Intervals folded onto one period.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Fold {
+pub(super) struct Fold {
     /// The period, in milliseconds.
-    pub period_ms: f64,
+    pub(super) period_ms: f64,
     /// Up to which multiples of it intervals were looked for.
-    pub multiples: u32,
+    pub(super) multiples: u32,
     /// How much of what chance leaves open lies within the windows, less their width: 1 for
     /// clockwork, 0 for connections at random.
-    pub regularity: f64,
+    pub(super) regularity: f64,
     /// How unlikely chance is: 0 none, towards 1 certainty.
-    pub evidence: f64,
+    pub(super) evidence: f64,
 }
 
 impl Fold {
-    /// Regularity times evidence.
-    pub fn score(&self) -> f64 {
+    /// Regularity x evidence.
+    pub(super) fn score(&self) -> f64 {
         self.regularity * self.evidence
     }
 
@@ -96,7 +96,7 @@ impl Fold {
 /// A period to fold onto.
 struct Guess {
     period_ms: f64,
-    /// So many intervals, the shortest, are no absences that are forgiven.
+    /// The number of intervals that are judged: all but the longest, which are absences that are forgiven.
     judged: usize,
     /// What these would be by chance.
     chance: Chance,
@@ -129,7 +129,7 @@ impl Gathered {
 
 impl Intervals {
     /// Their best fold, onto one of their quantiles; `None` if there are too few.
-    pub fn best_fold(&self) -> Option<Fold> {
+    pub(super) fn best_fold(&self) -> Option<Fold> {
         if !self.is_promising() {
             return None;
         }
@@ -259,7 +259,7 @@ impl Intervals {
         middle_ms
     }
 
-    /// How many intervals there are up to the last that `precedes`, of which so many have `passed`.
+    /// How many intervals there are up to the last that `precedes`; the first `passed` of them are known to.
     fn after(&self, passed: usize, precedes: impl Fn(f64) -> bool) -> usize {
         let rest = self.sorted_ms.get(passed..).unwrap_or_default();
         passed + rest.partition_point(|interval| precedes(*interval))
@@ -281,7 +281,7 @@ impl Intervals {
         Some(trials * divergence(share, expected)).filter(|nats| *nats > least)
     }
 
-    /// The fold that gathers so many intervals; `None` if that is no evidence.
+    /// The fold that gathers the intervals `found`; `None` if that is no evidence.
     fn fold(&self, guess: &Guess, width: f64, multiples: u32, found: &Gathered) -> Option<Fold> {
         let nats = self.nats(found, self.cost_of_search())?;
         let period_ms = guess.period_ms;

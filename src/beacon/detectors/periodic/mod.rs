@@ -32,7 +32,7 @@ pub const DETECTOR: Detector = Detector {
 pub const THRESHOLD: f64 = 0.33;
 /// Retries within seconds are no rhythm: a period is longer than this, in milliseconds.
 const SHORTEST_PERIOD_MS: f64 = 2_000.0;
-/// A period is at least so many merge gaps long (of the usual one, and of others), or merging
+/// A period is at least this many merge gaps long (of the usual one, and of others), or merging
 /// would make the rhythm.
 const GAPS_A_PERIOD: (f64, f64) = (2.0, 3.0);
 /// With such a score one agent explains the rhythm; with less, several have to do so much better.
