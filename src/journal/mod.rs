@@ -11,6 +11,7 @@ mod field;
 mod osquery_event;
 mod printable;
 pub mod reader;
+pub mod records;
 mod row;
 mod sophos;
 mod sophos_pid;

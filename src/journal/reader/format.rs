@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{osquery_log, zeek};
+use super::{osquery_log, records, zeek};
+use crate::journal::records::Layout;
 use crate::journal::row::are_column_names;
 use crate::journal::sysmon_event::Event;
 
@@ -28,6 +29,10 @@ pub enum Format {
     Evtx,
     /// osquery's result log: differential, batch or snapshot lines of socket_events rows.
     OsqueryLog,
+    /// Records of another product, or of a mapping that the user gave, as one JSON object a line.
+    RecordsJson(&'static Layout),
+    /// The same as CSV with a header.
+    RecordsCsv(&'static Layout),
 }
 
 /// What a user calls a format; JSON and its alternatives are told apart by content.
@@ -41,6 +46,8 @@ pub enum Family {
     Sysmon,
     /// osquery's result log.
     Osquery,
+    /// Records whose fields a mapping of the user's names.
+    Mapped(&'static Layout),
 }
 
 impl Format {
@@ -55,6 +62,8 @@ impl Format {
             Family::Sysmon if head.starts_with(EVTX_MAGIC) => Format::Evtx,
             Family::Sysmon => Format::SysmonJson,
             Family::Osquery => Format::OsqueryLog,
+            Family::Mapped(layout) if is_json => Format::RecordsJson(layout),
+            Family::Mapped(layout) => Format::RecordsCsv(layout),
         }
     }
 
@@ -65,6 +74,7 @@ impl Format {
             Format::ZeekTsv | Format::ZeekJson => "zeek",
             Format::SysmonJson | Format::Evtx => "sysmon",
             Format::OsqueryLog => "osquery_log",
+            Format::RecordsJson(layout) | Format::RecordsCsv(layout) => layout.source_name(),
         }
     }
 
@@ -87,8 +97,11 @@ impl Format {
                 .to_owned());
         }
         if !first.trim_start().starts_with('{') {
-            let names = are_column_names(first.split(','));
-            return if names { Ok(Format::JournalCsv) } else { Err(String::new()) };
+            if are_column_names(first.split(',')) {
+                return Ok(Format::JournalCsv);
+            }
+            let names = first.split(',').map(|name| name.trim().trim_matches('"'));
+            return records::layout_of_header(names).map(Format::RecordsCsv).ok_or_else(String::new);
         }
         let format = text.lines().find_map(Format::of_json_line);
         format.ok_or_else(|| " (it is JSON, but no line has the fields of a connection)".to_owned())
@@ -112,7 +125,8 @@ impl Format {
             Some(Format::JournalJson)
         } else {
             let object: Value = serde_json::from_str(line).ok()?;
-            Event::of(&object).map(|_| Format::SysmonJson)
+            let sysmon = || Event::of(&object).map(|_| Format::SysmonJson);
+            sysmon().or_else(|| records::layout_of(&object).map(Format::RecordsJson))
         }
     }
 }
@@ -154,6 +168,7 @@ impl fmt::Display for Format {
             Format::SysmonJson => "Sysmon JSON",
             Format::Evtx => "Sysmon EVTX",
             Format::OsqueryLog => "osquery result log",
+            Format::RecordsJson(layout) | Format::RecordsCsv(layout) => layout.name(),
         })
     }
 }

@@ -9,6 +9,7 @@ mod format;
 mod journal;
 mod lines;
 mod osquery_log;
+mod records;
 mod separators;
 mod source;
 mod sysmon;
@@ -19,8 +20,10 @@ use std::io::BufRead;
 pub use format::{Family, Format};
 pub use source::Source;
 
-use csv_journal::{Csv, HeaderProblem};
+use csv_journal::Csv;
+use journal::CsvColumns;
 use lines::Lines;
+use records::CsvFields;
 
 use super::delivery::{Delivered, Delivery, JournalSink};
 use super::field::is_blank;
@@ -98,13 +101,14 @@ pub fn read<S: JournalSink>(
     log::debug!("{name}: reading as {format}");
     let mut delivery = Delivery::new(sink);
     let outcome = match format {
-        Format::JournalCsv => match Csv::new(source) {
-            Ok(mut csv) => csv.read(&mut delivery),
-            Err(HeaderProblem::Io(error)) => Err(Stop::Io(error)),
-            Err(HeaderProblem::Missing(column)) => {
-                let problem = format!("its header has no column '{column}'");
-                return Err(ReadError::WrongFormat { name, expected: format, problem });
-            }
+        Format::JournalCsv | Format::RecordsCsv(_) => match Csv::new(source) {
+            Ok(csv) => match read_csv(csv, format, &mut delivery) {
+                Ok(outcome) => outcome,
+                Err(problem) => {
+                    return Err(ReadError::WrongFormat { name, expected: format, problem });
+                }
+            },
+            Err(error) => Err(Stop::Io(error)),
         },
         Format::Evtx => evtx::read(source, &mut delivery),
         Format::JournalJson => read_lines(source, &mut delivery, journal::read_line),
@@ -115,6 +119,10 @@ pub fn read<S: JournalSink>(
         Format::ZeekJson => read_lines(source, &mut delivery, zeek::read_json_line),
         Format::SysmonJson => read_lines(source, &mut delivery, sysmon::read_line),
         Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
+        Format::RecordsJson(layout) => {
+            let read = |line: &str, to: &mut _| records::read_json_line(layout, line, to);
+            read_lines(source, &mut delivery, read)
+        }
     };
     match outcome {
         Ok(()) => Ok(Summary { format, delivered: delivery.finish(), truncated: None }),
@@ -125,6 +133,22 @@ pub fn read<S: JournalSink>(
         }
         Err(Stop::Io(error)) => Err(io_error(error)),
     }
+}
+
+/// Reads the records of a CSV journal; says what its header lacks, if it does.
+fn read_csv<S: JournalSink>(
+    mut csv: Csv,
+    format: Format,
+    to: &mut Delivery<'_, S>,
+) -> Result<Result<(), Stop<S::Error>>, String> {
+    if let Format::RecordsCsv(layout) = format {
+        let lacks = |fields| format!("its header has no column {fields}");
+        let fields = CsvFields::named(layout, csv.names()).map_err(lacks)?;
+        return Ok(csv.read(to, |record, to| fields.read(record, to)));
+    }
+    let lacks = |column| format!("its header has no column '{column}'");
+    let columns = CsvColumns::named(csv.names()).map_err(lacks)?;
+    Ok(csv.read(to, |record, to| columns.read(record, to)))
 }
 
 /// Why reading stopped before the end.

@@ -1,0 +1,471 @@
+//! Journals of other products: the fields of each, which of its rows are connections, and a mapping
+//! of the user's. What the fixtures look like is from the products' documentation and from public
+//! samples, which docs/journal-formats.md names; the values are made up.
+
+use beacon_candidates::journal::reader::{Family, Format};
+use beacon_candidates::journal::records::Layout;
+use serde_json::{Value, json};
+
+use crate::readers::{assert_starts, connections, read, skipped, try_read};
+
+/// The product that a journal was read as.
+fn product(format: Format) -> &'static str {
+    match format {
+        Format::RecordsJson(layout) | Format::RecordsCsv(layout) => layout.name(),
+        other => panic!("read as {other}"),
+    }
+}
+
+fn lines(objects: &[Value]) -> String {
+    objects.iter().map(|object| format!("{object}\n")).collect()
+}
+
+/// `object` with other values at these JSON pointers.
+fn but(object: &Value, changes: &[(&str, Value)]) -> Value {
+    let mut changed = object.clone();
+    for (pointer, value) in changes {
+        match changed.pointer_mut(pointer) {
+            Some(place) => *place = value.clone(),
+            None => {
+                let (parent, name) = pointer.rsplit_once('/').unwrap();
+                let parent = changed.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+                parent.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+    changed
+}
+
+fn defender() -> Value {
+    json!({
+        "Timestamp": "2026-05-04T08:00:00.2509871Z", "DeviceId": "58faa2ef39046f86543ec7fb8849dfd54dd014fa",
+        "DeviceName": "ws1.corp.example", "ActionType": "ConnectionSuccess", "RemoteIP": "203.0.113.9",
+        "RemotePort": 443, "RemoteUrl": "https://C2.example.net/poll", "LocalIP": "10.0.0.5",
+        "LocalPort": 50001, "Protocol": "Tcp", "InitiatingProcessFileName": "Update.exe",
+        "InitiatingProcessFolderPath": "c:\\users\\public\\update.exe", "InitiatingProcessId": 4242,
+        "InitiatingProcessCommandLine": "\"Update.exe\" -q", "AdditionalFields": null,
+        "InitiatingProcessCreationTime": "2026-05-04T07:00:00.5447066Z", "ReportId": 7251,
+    })
+}
+
+const DEFENDER: &str = "1777881600250 ws1.corp.example [4242:134223516005440000 \
+    c:\\users\\public\\update.exe $ \"Update.exe\" -q] 203.0.113.9 443 tcp c2.example.net - -";
+
+#[test]
+fn defender_connections_are_those_with_an_outcome() {
+    let (events, summary) = read(lines(&[
+        defender(),
+        but(&defender(), &[("/ActionType", json!("ConnectionFailed"))]),
+        but(&defender(), &[("/ActionType", json!("ConnectionAttempt"))]),
+        but(&defender(), &[("/ActionType", json!("InboundConnectionAccepted"))]),
+        but(&defender(), &[("/ActionType", json!("ConnectionSuccessAggregatedReport"))]),
+        but(&defender(), &[("/ActionType", json!("ListeningConnectionCreated"))]),
+        but(&defender(), &[("/RemoteIP", json!(""))]),
+        but(&defender(), &[("/Timestamp", json!("yesterday"))]),
+    ]));
+    assert_eq!(product(summary.format), "Defender DeviceNetworkEvents");
+    assert_eq!(events.connections, [DEFENDER, DEFENDER]);
+    assert_eq!(
+        skipped(&summary),
+        [("no remote address", 1), ("not an outbound connection with its outcome", 4)]
+    );
+    assert_starts(&events.rejections, &["8: time 'yesterday' does not fit"]);
+}
+
+#[test]
+fn defender_rows_are_the_same_from_the_portal_the_streaming_api_and_sentinel() {
+    // The streaming API's own time is when the event came to it.
+    let streamed = json!({
+        "time": "2026-05-04T08:05:00Z", "tenantId": "t", "operationName": "Publish",
+        "category": "AdvancedHunting-DeviceNetworkEvents", "properties": defender(),
+    });
+    let hub = json!({"body": streamed.clone(), "x-opt-sequence-number": 6632});
+    assert_eq!(connections(lines(&[streamed, hub])), [DEFENDER, DEFENDER]);
+
+    let mut sentinel = defender();
+    let time = sentinel.as_object_mut().unwrap().remove("Timestamp").unwrap();
+    sentinel["TimeGenerated"] = time;
+    sentinel["Type"] = json!("DeviceNetworkEvents");
+    assert_eq!(connections(lines(&[sentinel])), [DEFENDER]);
+
+    // Sentinel's portal exports CSV with its own spelling of times.
+    let csv = "\"TimeGenerated [UTC]\",DeviceName,ActionType,RemoteIP,RemotePort,RemoteUrl,Protocol,\
+               InitiatingProcessFolderPath,InitiatingProcessFileName,InitiatingProcessId,\
+               InitiatingProcessCommandLine,\"InitiatingProcessCreationTime [UTC]\"\n\
+               \"5/4/2026, 8:00:00.250 AM\",ws1.corp.example,ConnectionSuccess,203.0.113.9,443,\
+               https://C2.example.net/poll,Tcp,c:\\users\\public\\update.exe,Update.exe,4242,\
+               \"\"\"Update.exe\"\" -q\",\"5/4/2026, 7:00:00.544 AM\"\n";
+    assert_eq!(connections(csv), [DEFENDER]);
+}
+
+#[test]
+fn defender_may_know_only_the_folder_and_no_start() {
+    let row = but(
+        &defender(),
+        &[
+            ("/InitiatingProcessFolderPath", json!("C:\\Users\\Public")),
+            ("/InitiatingProcessCreationTime", json!("0001-01-01T00:00:00Z")),
+            ("/RemoteUrl", json!("203.0.113.9")),
+            ("/DeviceName", json!("")),
+        ],
+    );
+    assert_eq!(
+        connections(lines(&[row])),
+        ["1777881600250 58faa2ef39046f86543ec7fb8849dfd54dd014fa [4242:0 \
+          C:\\Users\\Public\\Update.exe $ \"Update.exe\" -q] 203.0.113.9 443 tcp - - -"]
+    );
+}
+
+#[test]
+fn wire_data_is_outbound_sessions_by_their_start() {
+    let row = json!({
+        "TimeGenerated": "2026-05-04T08:01:00Z", "SessionStartTime": "2026-05-04T08:00:00.25Z",
+        "Computer": "srv1", "Direction": "Outbound", "RemoteIP": "203.0.113.9",
+        "RemotePortNumber": 443, "ProtocolName": "TCP", "ProcessID": 700, "SentBytes": 10,
+        "ProcessName": "C:\\Temp\\a.exe", "ReceivedBytes": 20, "SessionID": "s1",
+    });
+    let (events, summary) = read(lines(&[row.clone(), but(&row, &[("/Direction", json!("Inbound"))])]));
+    assert_eq!(product(summary.format), "Sentinel WireData");
+    assert_eq!(
+        events.connections,
+        ["1777881600250 srv1 [700:0 C:\\Temp\\a.exe] 203.0.113.9 443 tcp - 10 20"]
+    );
+    assert_eq!(skipped(&summary), [("inbound (Direction is not Outbound)", 1)]);
+}
+
+#[test]
+fn vm_connection_is_a_minute_in_which_connections_were_made() {
+    let row = json!({
+        "TimeGenerated": "2026-05-04T08:01:00.123Z", "Computer": "srv1", "Direction": "outbound",
+        "ProcessName": "curl", "DestinationIp": "203.0.113.9", "DestinationPort": 443,
+        "Protocol": "tcp", "BytesSent": 10, "BytesReceived": 20, "LinksEstablished": 3,
+        "LinksLive": 0, "RemoteDnsQuestions": "[\"c2.example.net\"]",
+    });
+    let (events, summary) = read(lines(&[
+        row.clone(),
+        but(&row, &[("/LinksEstablished", json!(0))]),
+        but(&row, &[("/Direction", json!("inbound"))]),
+    ]));
+    assert_eq!(product(summary.format), "Sentinel VMConnection");
+    assert_eq!(
+        events.connections,
+        ["1777881660123 srv1 [- curl] 203.0.113.9 443 tcp c2.example.net 10 20"]
+    );
+    assert_eq!(
+        skipped(&summary),
+        [
+            ("inbound (Direction is not outbound)", 1),
+            ("no connection was made in this minute (LinksEstablished is 0)", 1),
+        ]
+    );
+}
+
+fn flow() -> Value {
+    json!({
+        "timestamp": "2026-05-04T08:05:14.000538+0000", "flow_id": 1357371404246463_i64,
+        "in_iface": "eth0", "event_type": "flow", "src_ip": "10.0.0.5", "src_port": 46289,
+        "dest_ip": "203.0.113.9", "dest_port": 443, "proto": "TCP", "app_proto": "tls",
+        "flow": {
+            "pkts_toserver": 1, "pkts_toclient": 1, "bytes_toserver": 87, "bytes_toclient": 142,
+            "start": "2026-05-04T08:00:00.250271+0000", "end": "2026-05-04T08:00:00.385657+0000",
+            "age": 0, "state": "closed", "reason": "timeout", "alerted": false,
+        },
+    })
+}
+
+#[test]
+fn suricata_flows_have_the_time_of_their_start_and_others_are_skipped() {
+    let (events, summary) = read(lines(&[
+        json!({"timestamp": "2026-05-04T07:59:00.0+0000", "event_type": "stats", "stats": {"uptime": 1}}),
+        flow(),
+        // In another zone it is the same instant.
+        but(&flow(), &[("/flow/start", json!("2026-05-04T10:00:00.250271+0200"))]),
+        but(&flow(), &[("/event_type", json!("tls"))]),
+        but(&flow(), &[("/proto", json!("ICMP"))]),
+        but(&flow(), &[("/src_ip", json!("203.0.113.9")), ("/dest_ip", json!("10.0.0.5"))]),
+    ]));
+    assert_eq!(product(summary.format), "Suricata eve.json");
+    let expected = "1777881600250 10.0.0.5 [- ] 203.0.113.9 443 tcp - 87 142";
+    assert_eq!((events.connections, events.rejections), (vec![expected.to_owned(); 2], vec![]));
+    assert_eq!(
+        skipped(&summary),
+        [
+            ("inbound (from a public address to a private one)", 1),
+            ("neither TCP nor UDP", 1),
+            ("not a flow", 2),
+        ]
+    );
+}
+
+fn endpoint() -> Value {
+    json!({
+        "@timestamp": "2026-05-04T08:00:00.2507809Z", "ecs": {"version": "8.10.0"},
+        "agent": {"type": "endpoint"}, "host": {"name": "ws1", "ip": ["10.0.0.5", "::1"]},
+        "event": {
+            "action": "connection_attempted", "category": ["network"], "type": ["start"],
+            "dataset": "endpoint.events.network", "id": "a",
+        },
+        "process": {"name": "a.exe", "pid": 580, "executable": "C:\\Temp\\a.exe", "entity_id": "x"},
+        "destination": {"ip": "203.0.113.9", "port": 443, "address": "203.0.113.9"},
+        "source": {"ip": "10.0.0.5", "port": 50001},
+        "network": {"transport": "tcp", "direction": "egress"},
+    })
+}
+
+#[test]
+fn elastic_defend_tells_of_connections_and_of_the_processes_behind_them() {
+    let action = |action: &str| but(&endpoint(), &[("/event/action", json!(action))]);
+    let (events, summary) = read(lines(&[
+        json!({
+            "@timestamp": "2026-05-04T07:00:00.5Z", "ecs": {"version": "8.10.0"},
+            "host": {"name": "ws1"}, "event": {"category": ["process"], "type": ["start"]},
+            "process": {
+                "pid": 580, "executable": "C:\\Temp\\a.exe", "command_line": "a.exe -q",
+                "start": "2026-05-04T07:00:00.5Z",
+            },
+        }),
+        endpoint(),
+        action("disconnect_received"),
+        action("connection_accepted"),
+        but(&endpoint(), &[("/network/direction", json!("ingress"))]),
+        json!({"@timestamp": "2026-05-04T08:00:00Z", "ecs": {"version": "8"}, "event": {"kind": "event"}}),
+    ]));
+    assert_eq!(product(summary.format), "Elastic ECS");
+    assert_eq!(
+        events.connections,
+        ["1777881600250 ws1 [580:0 C:\\Temp\\a.exe] 203.0.113.9 443 tcp - - -"]
+    );
+    assert_eq!(events.processes, ["ws1 [580:134223516005000000 C:\\Temp\\a.exe $ a.exe -q]"]);
+    assert_eq!(
+        skipped(&summary),
+        [
+            ("inbound (network.direction)", 1),
+            ("no destination", 1),
+            ("not the start of a connection (event.action)", 2),
+        ]
+    );
+}
+
+#[test]
+fn packetbeat_flows_are_those_that_ended_and_are_of_their_source() {
+    let flow = json!({
+        "@timestamp": "2026-05-04T08:00:30.005Z", "ecs": {"version": "8.11.0"}, "type": "flow",
+        "agent": {"type": "packetbeat"}, "host": {"name": "sensor"},
+        "event": {
+            "action": "network_flow", "category": ["network"], "type": ["connection", "end"],
+            "start": "2026-05-04T08:00:00.250Z", "end": "2026-05-04T08:00:05Z",
+        },
+        "flow": {"final": true, "id": "QAT8"}, "network": {"transport": "tcp"},
+        "source": {"ip": "10.0.0.5", "port": 51320, "bytes": 88},
+        "destination": {"ip": "203.0.113.9", "port": 443, "bytes": 64},
+    });
+    let (events, summary) = read(lines(&[
+        but(&flow, &[("/flow/final", json!(false))]),
+        flow.clone(),
+        but(&flow, &[("/type", json!("tls"))]),
+        but(&flow, &[("/process", json!({"pid": 7, "executable": "/bin/a"}))]),
+    ]));
+    assert_eq!(
+        events.connections,
+        [
+            "1777881600250 10.0.0.5 [- ] 203.0.113.9 443 tcp - 88 64",
+            "1777881600250 sensor [7:0 /bin/a] 203.0.113.9 443 tcp - 88 64",
+        ]
+    );
+    assert_eq!(
+        skipped(&summary),
+        [
+            ("a flow that goes on (flow.final is false)", 1),
+            ("a transaction within a connection (type is not flow)", 1),
+        ]
+    );
+}
+
+#[test]
+fn elastic_documents_are_the_same_dumped_with_dots_in_names_and_with_lists_of_one() {
+    let expected = connections(lines(&[endpoint()]));
+    let dumped = json!({"_index": "logs", "_id": "1", "_score": 1, "_source": endpoint()});
+    assert_eq!(connections(lines(&[dumped])), expected);
+    let dotted = json!({
+        "@timestamp": ["2026-05-04T08:00:00.2507809Z"], "event.action": ["connection_attempted"],
+        "event.category": ["network"], "process.executable": ["C:\\Temp\\a.exe"],
+        "process.pid": [580], "destination.ip": ["203.0.113.9"], "destination.port": [443],
+        "network.transport": ["tcp"], "host.name": ["ws1"], "ecs.version": ["8.10.0"],
+    });
+    let hit = json!({"_index": "logs", "fields": dotted.clone()});
+    assert_eq!(connections(lines(&[dotted, hit])), [expected[0].clone(), expected[0].clone()]);
+    // Kibana's CSV report.
+    let csv = "\"@timestamp\",\"host.name\",\"event.action\",\"process.executable\",\"process.pid\",\
+               \"destination.ip\",\"destination.port\",\"network.transport\"\n\
+               \"2026-05-04T08:00:00.250Z\",ws1,\"connection_attempted\",\"C:\\Temp\\a.exe\",580,\
+               \"203.0.113.9\",443,tcp\n";
+    assert_eq!(connections(csv), expected);
+}
+
+fn windows_5156() -> Value {
+    json!({"Event": {
+        "System": {
+            "Provider_attributes": {"Name": "Microsoft-Windows-Security-Auditing"}, "EventID": 5156,
+            "TimeCreated_attributes": {"SystemTime": "2026-05-04T08:00:00.250123Z"},
+            "EventRecordID": 77, "Channel": "Security", "Computer": "WS1",
+        },
+        "EventData": {
+            "ProcessID": 3688, "Application": "\\device\\harddiskvolume2\\temp\\a.exe",
+            "Direction": "%%14593", "SourceAddress": "10.0.0.5", "SourcePort": "49968",
+            "DestAddress": "203.0.113.9", "DestPort": "443", "Protocol": 6, "LayerName": "%%14611",
+        },
+    }})
+}
+
+#[test]
+fn windows_5156_is_the_same_as_a_tree_from_winlogbeat_and_from_nxlog() {
+    let expected = "1777881600250 WS1 [3688:0 \\device\\harddiskvolume2\\temp\\a.exe] 203.0.113.9 443 tcp - - -";
+    let at = |pointer: &str, value: Value| but(&windows_5156(), &[(pointer, value)]);
+    let (events, summary) = read(lines(&[
+        windows_5156(),
+        at("/Event/System/EventID", json!({"#text": 5156, "#attributes": {"Qualifiers": 0}})),
+        at("/Event/EventData/Direction", json!("%%14592")),
+        at("/Event/System/EventID", json!(5158)),
+        at("/Event/EventData/Protocol", json!(1)),
+    ]));
+    assert_eq!(product(summary.format), "Windows Security 5156");
+    assert_eq!(events.connections, [expected, expected]);
+    assert_eq!(
+        skipped(&summary),
+        [
+            ("another event than 5156", 1),
+            ("inbound (Direction is not %%14593)", 1),
+            ("neither TCP nor UDP", 1),
+        ]
+    );
+    let data = &windows_5156()["Event"]["EventData"];
+    let winlogbeat = json!({
+        "@timestamp": "2026-05-04T08:00:00.250Z", "event": {"code": "5156"},
+        "winlog": {
+            "channel": "Security", "computer_name": "WS1", "event_id": "5156", "record_id": "77",
+            "event_data": data,
+        },
+    });
+    let mut nxlog = data.clone();
+    for (name, value) in [
+        ("EventTime", json!("2026-05-04 08:00:00.250")),
+        ("Hostname", json!("WS1")),
+        ("Channel", json!("Security")),
+        ("EventID", json!(5156)),
+        ("RecordNumber", json!(77)),
+    ] {
+        nxlog[name] = value;
+    }
+    assert_eq!(connections(lines(&[winlogbeat])), [expected]);
+    assert_eq!(connections(lines(&[nxlog])), [expected]);
+}
+
+#[test]
+fn osquery_rows_without_the_result_log_are_read_as_they_are_within_it() {
+    let row = json!({
+        "action": "connect", "pid": "700", "path": "/usr/bin/curl", "remote_address": "203.0.113.9",
+        "remote_port": "443", "status": "succeeded", "time": "1777881600", "eid": "1",
+        "cmdline": "curl -s", "host_display_name": "web-01",
+    });
+    let (events, summary) = read(lines(&[
+        row.clone(),
+        but(&row, &[("/action", json!("bind"))]),
+        but(&row, &[("/status", json!("failed"))]),
+        but(&row, &[("/remote_address", json!(""))]),
+    ]));
+    assert_eq!(product(summary.format), "osquery rows");
+    let expected = "1777881600000 web-01 [700:0 /usr/bin/curl $ curl -s] 203.0.113.9 443 - - - -";
+    assert_eq!(events.connections, [expected]);
+    assert_eq!(
+        skipped(&summary),
+        [("a connect that failed", 1), ("no remote address (not an IP socket)", 1), ("not a connect", 1)]
+    );
+    // Fleet's export.
+    let csv = "\"host_display_name\",\"action\",\"cmdline\",\"path\",\"pid\",\"remote_address\",\
+               \"remote_port\",\"status\",\"time\"\n\"web-01\",\"connect\",\"curl -s\",\
+               \"/usr/bin/curl\",\"700\",\"203.0.113.9\",\"443\",\"succeeded\",\"1777881600\"\n";
+    assert_eq!(connections(csv), [expected]);
+}
+
+#[test]
+fn what_is_open_when_it_is_asked_is_no_journal() {
+    let netstat = json!({
+        "Pid": 700, "Name": "a.exe", "Path": "C:\\Temp\\a.exe", "Status": "ESTAB",
+        "SrcIP": "10.0.0.5", "DestIP": "203.0.113.9", "DestPort": 443,
+        "Timestamp": "2026-05-04T08:00:00Z",
+    });
+    let open_sockets = json!({
+        "pid": "700", "path": "/bin/a", "remote_address": "203.0.113.9", "remote_port": "443",
+        "state": "ESTABLISHED",
+    });
+    for snapshot in [netstat, open_sockets] {
+        let error = try_read(snapshot.to_string().as_bytes(), None).unwrap_err();
+        assert!(error.contains("not a journal of a known kind"), "{error}");
+    }
+}
+
+fn mapping(columns: &str, time_format: Option<&str>) -> Option<Family> {
+    let layout = Layout::from_columns(columns, time_format).unwrap();
+    Some(Family::Mapped(Box::leak(Box::new(layout))))
+}
+
+#[test]
+fn a_mapping_names_the_fields_of_any_csv_or_json() {
+    let columns = "time=_time, destination=dest_ip, destinationport=dest_port,\
+                   pathname=process.path, host=src_host, host=src, pid=pid, domain=url";
+    let expected = "1777881600250 ws1 [16:0 C:\\a b.exe] 203.0.113.9 443 - c2.example.net - -";
+    let csv = "_time,src_host,src,dest_ip,dest_port,process.path,pid,url\n\
+               2026-05-04T08:00:00.250Z,,ws1,203.0.113.9,443,C:\\a b.exe,0x10,http://c2.example.net/\n";
+    let (events, summary) = try_read(csv.as_bytes(), mapping(columns, None)).unwrap();
+    assert_eq!(events.connections, [expected]);
+    assert_eq!(summary.format.to_string(), "mapped records");
+    let object = json!({"result": {
+        "_time": 1_777_881_600.25, "src": "ws1", "dest_ip": "203.0.113.9", "dest_port": "443",
+        "process": {"path": "C:\\a b.exe"}, "pid": 16, "url": "c2.example.net",
+    }});
+    let (events, _) = try_read(object.to_string().as_bytes(), mapping(columns, None)).unwrap();
+    assert_eq!(events.connections, [expected]);
+}
+
+#[test]
+fn a_mapping_says_how_times_are_written_and_never_guesses() {
+    let columns = "time=t,destination=d,destinationport=p";
+    let read = |time: &str, format| {
+        let csv = format!("t,d,p\n\"{time}\",203.0.113.9,443\n");
+        let (events, _) = try_read(csv.as_bytes(), mapping(columns, format)).unwrap();
+        (events.connections.len(), events.rejections)
+    };
+    for (time, format) in [
+        ("1777881600250", "milliseconds"),
+        ("04/05/2026 08:00:00", "%d/%m/%Y %H:%M:%S"),
+        ("May 4 2026 08:00:00 +0000", "%b %d %Y %H:%M:%S %z"),
+    ] {
+        assert_eq!(read(time, Some(format)), (1, vec![]), "{time}");
+        let (count, rejections) = read(time, None);
+        assert_eq!(count, 0);
+        assert_starts(&rejections, &[&format!("2: time '{time}' is neither")]);
+    }
+    let (count, rejections) = read("13/13/2026 08:00:00", Some("%d/%m/%Y %H:%M:%S"));
+    assert_eq!(count, 0);
+    assert_starts(&rejections, &["2: time '13/13/2026 08:00:00' does not fit the time format"]);
+}
+
+#[test]
+fn a_mapping_that_makes_no_sense_is_refused_with_what_is_wrong() {
+    for (columns, problem) in [
+        ("", "no field is given for the column 'time'"),
+        ("time=t,destination=d", "no field is given for the column 'destinationport'"),
+        ("time=t,destination=d,destinationport=p,nonsense=x", "there is no column 'nonsense'"),
+        ("time", "'time' is not column=field"),
+        ("time=,destination=d,destinationport=p", "column 'time' has no field"),
+        ("time=t,Time=u,destination=d,destinationport=p", "is there twice"),
+    ] {
+        let error = Layout::from_columns(columns, None).unwrap_err().to_string();
+        assert!(error.contains(problem), "{columns}: {error}");
+    }
+    let columns = "time=t,destination=d,destinationport=p";
+    let error = Layout::from_columns(columns, Some("days")).unwrap_err().to_string();
+    assert!(error.contains("'days' is not a time format"), "{error}");
+    let error = try_read(b"t,d\n1,203.0.113.9\n", mapping(columns, None)).unwrap_err();
+    assert!(error.contains("its header has no column 'p' for destinationport"), "{error}");
+}
