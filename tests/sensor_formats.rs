@@ -6,12 +6,15 @@ use beacon_candidates::journal::reader::{Family, Format};
 use beacon_candidates::journal::records::Layout;
 use serde_json::{Value, json};
 
+use crate::evtx_file::{self, evtx};
 use crate::readers::{assert_starts, connections, read, skipped, try_read};
 
 /// The product that a journal was read as.
 fn product(format: Format) -> &'static str {
     match format {
-        Format::RecordsJson(layout) | Format::RecordsCsv(layout) => layout.name(),
+        Format::RecordsJson(layout) | Format::RecordsCsv(layout) | Format::Answer(layout) => {
+            layout.name()
+        }
         other => panic!("read as {other}"),
     }
 }
@@ -96,6 +99,57 @@ fn defender_rows_are_the_same_from_the_portal_the_streaming_api_and_sentinel() {
                https://C2.example.net/poll,Tcp,c:\\users\\public\\update.exe,Update.exe,4242,\
                \"\"\"Update.exe\"\" -q\",\"5/4/2026, 7:00:00.544 AM\"\n";
     assert_eq!(connections(csv), [DEFENDER]);
+}
+
+#[test]
+fn records_are_found_in_what_an_api_answers() {
+    let other = but(&defender(), &[("/ActionType", json!("ListeningConnectionCreated"))]);
+    let names: Vec<_> = defender().as_object().unwrap().keys().cloned().collect();
+    let columns: Vec<_> = names.iter().map(|name| json!({"name": name, "type": "string"})).collect();
+    let values = |row: &Value| Value::from(row.as_object().unwrap().values().cloned().collect::<Vec<_>>());
+    for answer in [
+        // Defender's own API, and Graph's.
+        json!({
+            "Stats": {"ExecutionTime": 0.1}, "Schema": [{"Name": "Timestamp", "Type": "DateTime"}],
+            "Results": [defender(), other.clone()],
+        }),
+        json!({"@odata.context": "x", "schema": [{"name": "a"}], "results": [other.clone(), defender()]}),
+        // Log Analytics.
+        json!({"tables": [{
+            "name": "PrimaryResult", "columns": columns, "rows": [values(&defender()), values(&other)],
+        }]}),
+        // The streaming API, in one blob.
+        json!({"records": [{"time": "2026-05-04T08:05:00Z", "properties": defender()}, {"properties": other}]}),
+    ] {
+        for text in [answer.to_string(), serde_json::to_string_pretty(&answer).unwrap()] {
+            let (events, summary) = read(&text);
+            assert_eq!(product(summary.format), "Defender DeviceNetworkEvents");
+            assert_eq!((events.connections, events.rejections), (vec![DEFENDER.to_owned()], vec![]), "{text}");
+            assert_eq!(summary.delivered.skipped.values().sum::<u64>(), 1);
+        }
+    }
+    // Elasticsearch, and a mapping of the user's.
+    let hits = json!({"took": 1, "hits": {"total": {"value": 1}, "hits": [{"_id": "1", "_source": endpoint()}]}});
+    assert_eq!(connections(hits.to_string()).len(), 1);
+    let answer = json!({"value": [{"when": 1_777_881_600, "to": "203.0.113.9", "port": 443}]});
+    let columns = mapping("time=when,destination=to,destinationport=port", None);
+    let (events, _) = try_read(answer.to_string().as_bytes(), columns).unwrap();
+    assert_eq!(events.connections, ["1777881600000 - [- ] 203.0.113.9 443 - - - -"]);
+}
+
+#[test]
+fn an_answer_that_was_cut_keeps_the_records_before_the_cut() {
+    let answer = json!({"Results": vec![defender(); 100]}).to_string();
+    let (events, summary) = read(&answer[..answer.len() / 2]);
+    assert!((40..50).contains(&events.connections.len()), "{}", events.connections.len());
+    assert!(summary.truncated.is_some());
+    let short_row = json!({"tables": [{
+        "columns": [{"name": "ActionType"}, {"name": "RemoteIP"}, {"name": "RemotePort"},
+                    {"name": "InitiatingProcessFileName"}],
+        "rows": [["ConnectionSuccess", "203.0.113.9"]],
+    }]});
+    let (events, _) = read(short_row.to_string());
+    assert_starts(&events.rejections, &["1: has 2 values where the table has 4 columns"]);
 }
 
 #[test]
@@ -328,7 +382,7 @@ fn windows_5156_is_the_same_as_a_tree_from_winlogbeat_and_from_nxlog() {
         at("/Event/System/EventID", json!(5158)),
         at("/Event/EventData/Protocol", json!(1)),
     ]));
-    assert_eq!(product(summary.format), "Windows Security 5156");
+    assert_eq!(summary.format, Format::WindowsJson);
     assert_eq!(events.connections, [expected, expected]);
     assert_eq!(
         skipped(&summary),
@@ -358,6 +412,151 @@ fn windows_5156_is_the_same_as_a_tree_from_winlogbeat_and_from_nxlog() {
     }
     assert_eq!(connections(lines(&[winlogbeat])), [expected]);
     assert_eq!(connections(lines(&[nxlog])), [expected]);
+}
+
+#[test]
+fn windows_5156_is_read_from_evtx_beside_sysmon() {
+    let event = |id, channel: &str, data: &[(&str, &str)]| evtx_file::Event {
+        id,
+        channel: channel.to_owned(),
+        computer: "WS1".to_owned(),
+        data: data.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+    };
+    let (events, summary) = read(evtx(&[
+        event(
+            5156,
+            "Security",
+            &[
+                ("ProcessID", "3688"),
+                ("Application", r"\device\harddiskvolume2\temp\a.exe"),
+                ("Direction", "%%14593"),
+                ("DestAddress", "203.0.113.9"),
+                ("DestPort", "443"),
+                ("Protocol", "6"),
+            ],
+        ),
+        event(4624, "Security", &[("LogonType", "3")]),
+        event(
+            3,
+            "Microsoft-Windows-Sysmon/Operational",
+            &[
+                ("UtcTime", "2026-05-04 08:00:00.250"),
+                ("Image", r"C:\Temp\b.exe"),
+                ("Initiated", "true"),
+                ("DestinationIp", "203.0.113.10"),
+                ("DestinationPort", "80"),
+            ],
+        ),
+    ]));
+    assert_eq!((summary.format, events.rejections), (Format::Evtx, vec![]));
+    assert_eq!(
+        events.connections,
+        [
+            r"1777881600250 WS1 [3688:0 \device\harddiskvolume2\temp\a.exe] 203.0.113.9 443 tcp - - -",
+            r"1777881600250 WS1 [- C:\Temp\b.exe] 203.0.113.10 80 - - - -",
+        ]
+    );
+    assert_eq!(skipped(&summary), [("not Sysmon's", 1)]);
+}
+
+/// Event 3, or another, as Windows writes it.
+fn sysmon_xml(id: u32, data: &[(&str, &str)]) -> String {
+    let data: String =
+        data.iter().map(|(name, value)| format!("<Data Name='{name}'>{value}</Data>")).collect();
+    format!(
+        "<Event xmlns='http://schemas.microsoft.com/win/2004/08/events/event'><System>\
+         <Provider Name='Microsoft-Windows-Sysmon' Guid='{{5770385F}}'/><EventID>{id}</EventID>\
+         <TimeCreated SystemTime='2026-05-04T08:00:01.0Z'/><EventRecordID>7</EventRecordID>\
+         <Channel>Microsoft-Windows-Sysmon/Operational</Channel><Computer>WS1</Computer>\
+         <Security UserID='S-1-5-18'/></System><EventData>{data}</EventData></Event>"
+    )
+}
+
+fn xml_connection(time: &str, initiated: &str) -> String {
+    let data = [
+        ("RuleName", "-"),
+        ("UtcTime", time),
+        ("ProcessGuid", "{b3c285a4-3cda-5dc0-0000-001077270b00}"),
+        ("ProcessId", "4242"),
+        ("Image", "C:\\R&amp;D\\a&#98;.exe"),
+        ("Protocol", "tcp"),
+        ("Initiated", initiated),
+        ("SourcePort", "50001"),
+        ("DestinationIp", "203.0.113.9"),
+        ("DestinationPort", "443"),
+    ];
+    sysmon_xml(3, &data)
+}
+
+const XML: &str =
+    r"1777881600250 WS1 [4242:132173531780000000 C:\R&D\ab.exe] 203.0.113.9 443 tcp - - -";
+
+#[test]
+fn sysmon_xml_is_read_event_by_event_whatever_stands_between() {
+    let event = xml_connection("2026-05-04 08:00:00.250", "true");
+    let inbound = xml_connection("2026-05-04 08:00:00.250", "false");
+    let process = sysmon_xml(
+        1,
+        &[
+            ("UtcTime", "2019-11-04 14:59:38.1"),
+            ("ProcessGuid", "{b3c285a4-3cda-5dc0-0000-001077270b00}"),
+            ("ProcessId", "4242"),
+            ("Image", "C:\\R&amp;D\\ab.exe"),
+            ("CommandLine", "ab.exe &quot;a &lt; b&quot;"),
+        ],
+    );
+    // wevtutil writes one after the other, the event viewer within an element, and people indent.
+    let indented = event.replace("><", ">\r\n  <");
+    for journal in [
+        format!("{event}\n{process}\n{inbound}\n"),
+        format!("{event}{process}{inbound}"),
+        format!("<?xml version=\"1.0\"?>\n<Events>{indented}{process}\n{inbound}</Events>\n"),
+        format!("May  4 08:00:01 ws1 sysmon[7]: {event}\nMay  4 08:00:01 ws1 cron: x\n{process}\n{inbound}"),
+    ] {
+        let (events, summary) = read(&journal);
+        assert_eq!(summary.format, Format::WindowsXml);
+        assert_eq!((events.connections, events.rejections), (vec![XML.to_owned()], vec![]), "{journal}");
+        assert_eq!(
+            events.processes,
+            [r#"WS1 [4242:132173531780000000 C:\R&D\ab.exe $ ab.exe "a < b"]"#]
+        );
+        assert_eq!(skipped(&summary).len(), 1, "{summary:?}");
+    }
+}
+
+#[test]
+fn splunk_exports_sysmon_xml_as_raw_events_in_csv_and_json() {
+    let event = xml_connection("2026-05-04 08:00:00.250", "true");
+    let pretty = event.replace("><", ">\n<").replace('\'', "\"");
+    let csv = format!("_time,_raw,host\n1,\"{}\",ws1\n2,nothing,ws1\n", pretty.replace('"', "\"\""));
+    let (events, summary) = read(csv);
+    assert_eq!((summary.format, events.connections), (Format::WindowsXmlCsv, vec![XML.to_owned()]));
+    assert_eq!((skipped(&summary), events.rejections), (vec![("not Sysmon's", 1)], vec![]));
+    let cut = format!("_raw\n\"{event}\"\n\"{}\"\n", &event[..event.len() - 60]);
+    assert_starts(&read(cut).0.rejections, &["3: not an event in XML: "]);
+    let raw = json!({"preview": false, "result": {"_raw": event, "host": "ws1"}});
+    let message = json!({"@timestamp": "2026-05-04T08:00:01Z", "message": pretty});
+    assert_eq!(connections(lines(&[raw, message])), [XML, XML]);
+}
+
+#[test]
+fn an_xml_event_that_was_cut_costs_no_other() {
+    let event = xml_connection("2026-05-04 08:00:00.250", "true");
+    let cut = &event[..event.len() / 2];
+    let endless = format!("<Event>{}", "x".repeat(2 << 20));
+    let broken = "<Event><System></Data></Event>";
+    let (events, _) = read(format!("{event}\n{cut}\n{event}\n{cut}{event}\n{endless}\n{event}\n{broken}\n{cut}"));
+    assert_eq!(events.connections, [XML; 4]);
+    assert_starts(
+        &events.rejections,
+        &[
+            "2: an event without an end",
+            "4: an event without an end",
+            "5: an event longer than 1 MiB",
+            "7: not an event in XML: ",
+            "8: an event without an end",
+        ],
+    );
 }
 
 #[test]

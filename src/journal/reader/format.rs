@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{osquery_log, records, zeek};
+use super::{answer, event_xml, osquery_log, records, windows_event, zeek};
 use crate::journal::records::Layout;
 use crate::journal::row::are_column_names;
 use crate::journal::sysmon_event::Event;
@@ -29,10 +29,18 @@ pub enum Format {
     Evtx,
     /// osquery's result log: differential, batch or snapshot lines of socket_events rows.
     OsqueryLog,
+    /// Windows events as JSON lines, of which the first is not Sysmon's.
+    WindowsJson,
+    /// Windows events as XML.
+    WindowsXml,
+    /// Windows events as XML in a column of a CSV file.
+    WindowsXmlCsv,
     /// Records of another product, or of a mapping that the user gave, as one JSON object a line.
     RecordsJson(&'static Layout),
     /// The same as CSV with a header.
     RecordsCsv(&'static Layout),
+    /// The same within the one JSON object that an API answered.
+    Answer(&'static Layout),
 }
 
 /// What a user calls a format; JSON and its alternatives are told apart by content.
@@ -60,8 +68,12 @@ impl Format {
             Family::Zeek if is_json => Format::ZeekJson,
             Family::Zeek => Format::ZeekTsv,
             Family::Sysmon if head.starts_with(EVTX_MAGIC) => Format::Evtx,
+            Family::Sysmon if is_event_xml(&String::from_utf8_lossy(head)) => Format::WindowsXml,
             Family::Sysmon => Format::SysmonJson,
             Family::Osquery => Format::OsqueryLog,
+            Family::Mapped(layout) if is_json && answer::has_fields_of(layout, head) => {
+                Format::Answer(layout)
+            }
             Family::Mapped(layout) if is_json => Format::RecordsJson(layout),
             Family::Mapped(layout) => Format::RecordsCsv(layout),
         }
@@ -74,7 +86,10 @@ impl Format {
             Format::ZeekTsv | Format::ZeekJson => "zeek",
             Format::SysmonJson | Format::Evtx => "sysmon",
             Format::OsqueryLog => "osquery_log",
-            Format::RecordsJson(layout) | Format::RecordsCsv(layout) => layout.source_name(),
+            Format::WindowsJson | Format::WindowsXml | Format::WindowsXmlCsv => "windows_events",
+            Format::RecordsJson(layout) | Format::RecordsCsv(layout) | Format::Answer(layout) => {
+                layout.source_name()
+            }
         }
     }
 
@@ -101,9 +116,14 @@ impl Format {
                 return Ok(Format::JournalCsv);
             }
             let names = first.split(',').map(|name| name.trim().trim_matches('"'));
+            if is_event_xml(&text) {
+                let in_csv = names.clone().any(windows_event::is_xml_column);
+                return Ok(if in_csv { Format::WindowsXmlCsv } else { Format::WindowsXml });
+            }
             return records::layout_of_header(names).map(Format::RecordsCsv).ok_or_else(String::new);
         }
         let format = text.lines().find_map(Format::of_json_line);
+        let format = format.or_else(|| answer::layout_in(head).map(Format::Answer));
         format.ok_or_else(|| " (it is JSON, but no line has the fields of a connection)".to_owned())
     }
 
@@ -125,10 +145,20 @@ impl Format {
             Some(Format::JournalJson)
         } else {
             let object: Value = serde_json::from_str(line).ok()?;
-            let sysmon = || Event::of(&object).map(|_| Format::SysmonJson);
-            sysmon().or_else(|| records::layout_of(&object).map(Format::RecordsJson))
+            if Event::of(&object).is_some() {
+                Some(Format::SysmonJson)
+            } else if windows_event::is_known(&object) {
+                Some(Format::WindowsJson)
+            } else {
+                records::layout_of(&object).map(Format::RecordsJson)
+            }
         }
     }
+}
+
+/// Whether a text has Windows events as XML, wherever in it.
+fn is_event_xml(text: &str) -> bool {
+    event_xml::find_start(text).is_some() && text.contains("<System>")
 }
 
 /// The names of an object's fields, without their values, of which there may be megabytes.
@@ -168,7 +198,12 @@ impl fmt::Display for Format {
             Format::SysmonJson => "Sysmon JSON",
             Format::Evtx => "Sysmon EVTX",
             Format::OsqueryLog => "osquery result log",
-            Format::RecordsJson(layout) | Format::RecordsCsv(layout) => layout.name(),
+            Format::WindowsJson => "Windows events JSON",
+            Format::WindowsXml => "Windows events XML",
+            Format::WindowsXmlCsv => "Windows events XML in CSV",
+            Format::RecordsJson(layout) | Format::RecordsCsv(layout) | Format::Answer(layout) => {
+                layout.name()
+            }
         })
     }
 }

@@ -3,7 +3,9 @@
 //! A reader holds one line (or one EVTX chunk) at a time and hands each event to a
 //! [`JournalSink`]. What it cannot read it reports and goes on; storing is the sink's affair.
 
+mod answer;
 mod csv_journal;
+mod event_xml;
 mod evtx;
 mod format;
 mod journal;
@@ -13,6 +15,7 @@ mod records;
 mod separators;
 mod source;
 mod sysmon;
+mod windows_event;
 mod zeek;
 
 use std::io::BufRead;
@@ -101,7 +104,7 @@ pub fn read<S: JournalSink>(
     log::debug!("{name}: reading as {format}");
     let mut delivery = Delivery::new(sink);
     let outcome = match format {
-        Format::JournalCsv | Format::RecordsCsv(_) => match Csv::new(source) {
+        Format::JournalCsv | Format::RecordsCsv(_) | Format::WindowsXmlCsv => match Csv::new(source) {
             Ok(csv) => match read_csv(csv, format, &mut delivery) {
                 Ok(outcome) => outcome,
                 Err(problem) => {
@@ -117,7 +120,11 @@ pub fn read<S: JournalSink>(
             read_lines(source, &mut delivery, |line, to| zeek.read_line(line, to))
         }
         Format::ZeekJson => read_lines(source, &mut delivery, zeek::read_json_line),
-        Format::SysmonJson => read_lines(source, &mut delivery, sysmon::read_line),
+        Format::SysmonJson | Format::WindowsJson => {
+            read_lines(source, &mut delivery, sysmon::read_line)
+        }
+        Format::Answer(layout) => answer::read(layout, source, &mut delivery),
+        Format::WindowsXml => event_xml::read(source, &mut delivery),
         Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
         Format::RecordsJson(layout) => {
             let read = |line: &str, to: &mut _| records::read_json_line(layout, line, to);
@@ -145,6 +152,14 @@ fn read_csv<S: JournalSink>(
         let lacks = |fields| format!("its header has no column {fields}");
         let fields = CsvFields::named(layout, csv.names()).map_err(lacks)?;
         return Ok(csv.read(to, |record, to| fields.read(record, to)));
+    }
+    if let Format::WindowsXmlCsv = format {
+        let column = csv.names().iter().position(|name| windows_event::is_xml_column(name));
+        let column = column.ok_or("its header has no column '_raw'")?;
+        return Ok(csv.read(to, |record, to| match record.fields().nth(column) {
+            Some(xml) => event_xml::deliver(&xml, to),
+            None => Ok(()),
+        }));
     }
     let lacks = |column| format!("its header has no column '{column}'");
     let columns = CsvColumns::named(csv.names()).map_err(lacks)?;

@@ -166,9 +166,12 @@ fn with_file_name(path: &str, file_name: &str) -> String {
     format!("{}{separator}{}", path.trim_end_matches(separator), file_name.trim())
 }
 
-/// The host in a URL, in a name with a port, or in a name; '' if that is an address.
+/// The host in a URL, in a name with a port, in a name or in a list of names; '' if that is an
+/// address.
 fn host_name(text: &str) -> String {
     let text = text.trim();
+    // Of a list of names as JSON text, the first.
+    let text = text.strip_prefix("[\"").and_then(|list| list.split('"').next()).unwrap_or(text);
     let after_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
     let authority = after_scheme.split(['/', '?', '#']).next().unwrap_or_default();
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
@@ -210,6 +213,7 @@ mod tests {
             ("http://user:secret@c2.example.net/", "c2.example.net"),
             ("https://203.0.113.9/a", ""),
             ("203.0.113.9", ""),
+            (r#"["c2.example.net","b.example"]"#, "c2.example.net"),
             ("http://[2001:db8::9]/", ""),
             ("2001:db8::9", ""),
             ("", ""),

@@ -1,0 +1,63 @@
+//! Windows events as trees, whoever undid their file or wrote them as JSON: Sysmon's, and those that
+//! the log Security has of connections.
+
+use serde_json::Value;
+
+use super::event_xml;
+use crate::journal::delivery::{Delivery, JournalSink};
+use crate::journal::records::{Layout, built_in};
+use crate::journal::sysmon_event::Event;
+
+/// Where shippers put an event's XML.
+const XML_FIELDS: [&str; 6] =
+    ["/_raw", "/result/_raw", "/message", "/MESSAGE", "/event/original", "/SyslogMessage"];
+
+/// Whether a column of this name may hold events as XML.
+pub(super) fn is_xml_column(name: &str) -> bool {
+    let name = name.trim().trim_matches('"');
+    XML_FIELDS.iter().any(|pointer| pointer.strip_prefix('/') == Some(name))
+}
+
+/// Whether an object is an event that we know.
+pub(super) fn is_known(object: &Value) -> bool {
+    match xml_in(object) {
+        Some(_) => true,
+        None => Event::of(object).is_some() || is_of_security(object),
+    }
+}
+
+/// Hands over what an event tells.
+pub(super) fn deliver<S: JournalSink>(
+    object: &Value,
+    to: &mut Delivery<'_, S>,
+) -> Result<(), S::Error> {
+    if let Some(xml) = xml_in(object) {
+        return event_xml::deliver(xml, to);
+    }
+    if let Some(event) = Event::of(object) {
+        return event.deliver(to);
+    }
+    if let Some(layout) = security()
+        && let Ok(values) = layout.values(object)
+        && layout.is_told_by(&values)
+    {
+        return layout.deliver(&values, to);
+    }
+    to.skip("not Sysmon's");
+    Ok(())
+}
+
+fn xml_in(object: &Value) -> Option<&str> {
+    let mut texts = XML_FIELDS.iter().filter_map(|pointer| object.pointer(pointer)?.as_str());
+    texts.find(|text| event_xml::find_start(text).is_some())
+}
+
+fn is_of_security(object: &Value) -> bool {
+    let of = |layout: &Layout| layout.values(object).is_ok_and(|values| layout.is_told_by(&values));
+    security().is_some_and(of)
+}
+
+/// What the log Security has of connections.
+fn security() -> Option<&'static Layout> {
+    built_in().iter().find(|layout| layout.source_name() == "security_5156")
+}
