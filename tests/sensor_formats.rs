@@ -666,5 +666,8 @@ fn a_mapping_that_makes_no_sense_is_refused_with_what_is_wrong() {
     let error = Layout::from_columns(columns, Some("days")).unwrap_err().to_string();
     assert!(error.contains("'days' is not a time format"), "{error}");
     let error = try_read(b"t,d\n1,203.0.113.9\n", mapping(columns, None)).unwrap_err();
-    assert!(error.contains("its header has no column 'p' for destinationport"), "{error}");
+    let expected = "its header has no column 'p', which is the destinationport; it has t, d";
+    assert!(error.contains(expected), "{error}");
+    let (events, _) = try_read(b"{\"t\":1,\"d\":\"203.0.113.9\"}", mapping(columns, None)).unwrap();
+    assert_eq!(events.rejections, ["1: has nothing in 'p', which is the destinationport"]);
 }

@@ -88,14 +88,16 @@ pub(super) fn missing_column_of<'n>(names: impl Iterator<Item = &'n str>) -> Opt
     missing_column(&columns)
 }
 
+/// The columns that rows of connections need.
+pub(super) const NEEDED: [(Column, &str); 3] = [
+    (Column::Time, "time"),
+    (Column::Destination, "destination"),
+    (Column::DestinationPort, "destinationport"),
+];
+
 /// A column that rows of connections need and these lack.
 pub(super) fn missing_column(columns: &[Column]) -> Option<&'static str> {
-    let needed = [
-        (Column::Time, "time"),
-        (Column::Destination, "destination"),
-        (Column::DestinationPort, "destinationport"),
-    ];
-    needed.into_iter().find(|(column, _)| !columns.contains(column)).map(|(_, name)| name)
+    NEEDED.into_iter().find(|(column, _)| !columns.contains(column)).map(|(_, name)| name)
 }
 
 /// The columns of one row.

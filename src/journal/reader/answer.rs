@@ -42,13 +42,10 @@ pub(super) fn has_fields_of(layout: &Layout, head: &[u8]) -> bool {
         has_fields = match record {
             Record::Object(text) => layout
                 .values(&mut serde_json::Deserializer::from_str(text))
-                .is_ok_and(|values| layout.missing_field(&values).is_none()),
+                .is_ok_and(|values| layout.lacks(|field| values.has(field)).is_none()),
             Record::Row(columns, _) => {
-                let mut values = Values::default();
-                for slot in columns.iter().filter_map(|column| layout.slot(column)) {
-                    values.add(slot, Field::Absent);
-                }
-                layout.missing_field(&values).is_none()
+                let slots: Vec<_> = columns.iter().map(|column| layout.slot(column)).collect();
+                layout.lacks(|field| slots.contains(&Some(field))).is_none()
             }
         };
         Err("found")

@@ -30,6 +30,7 @@ use records::CsvFields;
 
 use super::delivery::{Delivered, Delivery, JournalSink};
 use super::field::is_blank;
+use super::printable::printable_cut;
 
 /// What reading a journal came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +150,10 @@ fn read_csv<S: JournalSink>(
     to: &mut Delivery<'_, S>,
 ) -> Result<Result<(), Stop<S::Error>>, String> {
     if let Format::RecordsCsv(layout) = format {
-        let lacks = |fields| format!("its header has no column {fields}");
+        let lacks = |fields| {
+            let names = printable_cut(&csv.names().join(", "));
+            format!("its header has no column {fields}; it has {names}")
+        };
         let fields = CsvFields::named(layout, csv.names()).map_err(lacks)?;
         return Ok(csv.read(to, |record, to| fields.read(record, to)));
     }

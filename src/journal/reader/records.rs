@@ -52,13 +52,10 @@ pub(super) struct CsvFields {
 impl CsvFields {
     /// Those that a header names, or what it lacks.
     pub(super) fn named(layout: &'static Layout, names: &[String]) -> Result<CsvFields, String> {
-        let there = columns(layout, names.iter().map(String::as_str));
-        match layout.missing_field(&there) {
+        let slots: Vec<_> = names.iter().map(|name| layout.slot(name)).collect();
+        match layout.lacks(|field| slots.contains(&Some(field))) {
             Some(missing) => Err(missing),
-            None => {
-                let slots = names.iter().map(|name| layout.slot(name)).collect();
-                Ok(CsvFields { layout, slots })
-            }
+            None => Ok(CsvFields { layout, slots }),
         }
     }
 

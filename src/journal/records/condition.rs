@@ -17,7 +17,7 @@ pub(super) struct WrittenCondition {
 
 /// One name, or several of which the first that is there counts.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a name or a list of names is expected here")]
 pub(super) enum OneOrMany {
     One(String),
     Many(Vec<String>),

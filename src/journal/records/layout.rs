@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::condition::{Condition, OneOrMany, WrittenCondition};
 use super::paths::{Paths, Slot, Values};
 use super::time_format::TimeFormat;
-use crate::journal::row::{Column, missing_column};
+use crate::journal::row::{Column, NEEDED, missing_column};
 
 /// The tables of the products that are known, in the order in which they are tried.
 const BUILT_IN: [&str; 7] = [
@@ -216,15 +216,15 @@ impl Layout {
         &self.source_name
     }
 
-    /// The fields of a column that no connection can do without and that this record lacks.
-    pub(in crate::journal) fn missing_field(&self, values: &Values<'_>) -> Option<String> {
-        let is_there = |fields: &Fields| fields.iter().any(|field| values.has(*field));
-        let there: Vec<_> =
-            self.columns.iter().filter(|(_, fields)| is_there(fields)).map(|(column, _)| *column).collect();
-        let column = missing_column(&there)?;
-        let fields = self.columns.iter().find(|(of, _)| Column::named(column) == Some(*of));
-        let names = fields.iter().flat_map(|(_, fields)| fields).map(|slot| self.paths.name(*slot));
-        Some(format!("'{}' for {column}", names.collect::<Vec<_>>().join("' or '")))
+    /// The fields, none of which is there, of a column that no connection can do without.
+    pub(in crate::journal) fn lacks(&self, is_there: impl Fn(Slot) -> bool) -> Option<String> {
+        let is_missing = |(column, name): (Column, &str)| {
+            let (_, fields) = self.columns.iter().find(|(of, _)| *of == column)?;
+            let names: Vec<_> = fields.iter().map(|field| self.paths.name(*field)).collect();
+            let is_missing = !fields.iter().any(|field| is_there(*field));
+            is_missing.then(|| format!("'{}', which is the {name}", names.join("' or '")))
+        };
+        NEEDED.into_iter().find_map(is_missing)
     }
 
     /// Whether a record with these fields is of this product.

@@ -86,7 +86,7 @@ impl<'a> Values<'a> {
     }
 
     /// Whether the record has the field, if only with nothing in it.
-    pub(super) fn has(&self, slot: Slot) -> bool {
+    pub(in crate::journal) fn has(&self, slot: Slot) -> bool {
         self.0.iter().any(|(of, _)| *of == slot)
     }
 }

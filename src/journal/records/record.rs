@@ -45,6 +45,10 @@ impl Layout {
             to.skip("inbound (from a public address to a private one)");
             return Ok(());
         }
+        if let Some(empty) = self.lacks(|field| first(values, &[field]).is_some()) {
+            to.reject(format_args!("has nothing in {empty}"));
+            return Ok(());
+        }
         match self.row(values) {
             Ok(row) => row.deliver(to),
             Err(problem) => {
@@ -83,8 +87,10 @@ impl Layout {
     fn row<'v>(&self, values: &'v Values<'_>) -> Result<Row<'v>, String> {
         let mut row = Row::default();
         for (column, fields) in &self.columns {
-            let Some(value) = first(values, self.fields_of(*column, fields, values)) else { continue };
-            row.set(*column, self.converted(*column, value, values)?);
+            let fields = self.fields_of(*column, fields, values);
+            if let Some(value) = first(values, fields) {
+                row.set(*column, self.converted(*column, value, values)?);
+            }
         }
         Ok(row)
     }
