@@ -4,6 +4,7 @@
 
 use beacon_candidates::journal::reader::{Family, Format};
 use beacon_candidates::journal::records::Layout;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::evtx_file::{self, evtx};
@@ -278,6 +279,11 @@ fn elastic_defend_tells_of_connections_and_of_the_processes_behind_them() {
                 "start": "2026-05-04T07:00:00.5Z",
             },
         }),
+        json!({
+            "@timestamp": "2026-05-04T07:30:00Z", "ecs": {"version": "8.10.0"},
+            "host": {"name": "ws1"}, "event": {"category": ["process"], "type": ["start"]},
+            "process": {"pid": 581, "executable": "C:\\Temp\\b.exe", "command_line": "b.exe"},
+        }),
         endpoint(),
         action("disconnect_received"),
         action("connection_accepted"),
@@ -289,7 +295,13 @@ fn elastic_defend_tells_of_connections_and_of_the_processes_behind_them() {
         events.connections,
         ["1777881600250 ws1 [580:0 C:\\Temp\\a.exe] 203.0.113.9 443 tcp - - -"]
     );
-    assert_eq!(events.processes, ["ws1 [580:134223516005000000 C:\\Temp\\a.exe $ a.exe -q]"]);
+    assert_eq!(
+        events.processes,
+        [
+            "ws1 [580:134223516005000000 C:\\Temp\\a.exe $ a.exe -q]",
+            "ws1 [581:134223534000000000 C:\\Temp\\b.exe $ b.exe]",
+        ]
+    );
     assert_eq!(
         skipped(&summary),
         [
@@ -515,6 +527,8 @@ fn sysmon_xml_is_read_event_by_event_whatever_stands_between() {
     ] {
         let (events, summary) = read(&journal);
         assert_eq!(summary.format, Format::WindowsXml);
+        let told = try_read(journal.as_bytes(), Some(Family::Sysmon)).unwrap().0;
+        assert_eq!(told.connections, events.connections);
         assert_eq!((events.connections, events.rejections), (vec![XML.to_owned()], vec![]), "{journal}");
         assert_eq!(
             events.processes,
@@ -529,7 +543,8 @@ fn splunk_exports_sysmon_xml_as_raw_events_in_csv_and_json() {
     let event = xml_connection("2026-05-04 08:00:00.250", "true");
     let pretty = event.replace("><", ">\n<").replace('\'', "\"");
     let csv = format!("_time,_raw,host\n1,\"{}\",ws1\n2,nothing,ws1\n", pretty.replace('"', "\"\""));
-    let (events, summary) = read(csv);
+    let (events, summary) = read(&csv);
+    assert_eq!(try_read(csv.as_bytes(), Some(Family::Sysmon)).unwrap().0.connections, [XML]);
     assert_eq!((summary.format, events.connections), (Format::WindowsXmlCsv, vec![XML.to_owned()]));
     assert_eq!((skipped(&summary), events.rejections), (vec![("not Sysmon's", 1)], vec![]));
     let cut = format!("_raw\n\"{event}\"\n\"{}\"\n", &event[..event.len() - 60]);
@@ -560,6 +575,43 @@ fn an_xml_event_that_was_cut_costs_no_other() {
 }
 
 #[test]
+fn velociraptor_rows_of_sysmon_and_of_security_are_trees_without_a_root() {
+    let data = json!({
+        "UtcTime": "2026-05-04 08:00:00.250", "ProcessGuid": "{b3c285a4-3cda-5dc0-0000-001077270b00}",
+        "ProcessId": 4242, "Image": "C:\\Temp\\a.exe", "Protocol": "tcp", "Initiated": "true",
+        "DestinationIp": "203.0.113.9", "DestinationPort": "443",
+    });
+    let forwarded = json!({
+        "ID": 3, "Timestamp": "2026-05-04T08:00:01Z", "EventData": data, "ClientId": "C.1",
+    });
+    let parsed = json!({
+        "System": {
+            "Provider": {"Name": "Microsoft-Windows-Sysmon"}, "EventID": {"Value": 3}, "EventRecordID": 9,
+            "TimeCreated": {"SystemTime": 1_777_881_601.5},
+            "Channel": "Microsoft-Windows-Sysmon/Operational", "Computer": "WS1",
+        },
+        "EventData": data, "Message": "Network connection detected",
+    });
+    let mut security = parsed.clone();
+    security["System"]["EventID"]["Value"] = json!(5156);
+    security["System"]["Channel"] = json!("Security");
+    security["EventData"] = windows_5156()["Event"]["EventData"].clone();
+    let (events, summary) = read(lines(&[forwarded, parsed, security]));
+    assert_eq!((summary.format, events.rejections), (Format::WindowsJson, vec![]));
+    let of = |host: &str| {
+        format!("1777881600250 {host} [4242:132173531780000000 C:\\Temp\\a.exe] 203.0.113.9 443 tcp - - -")
+    };
+    assert_eq!(
+        events.connections,
+        [
+            of("C.1"),
+            of("WS1"),
+            r"1777881601500 WS1 [3688:0 \device\harddiskvolume2\temp\a.exe] 203.0.113.9 443 tcp - - -".to_owned(),
+        ]
+    );
+}
+
+#[test]
 fn osquery_rows_without_the_result_log_are_read_as_they_are_within_it() {
     let row = json!({
         "action": "connect", "pid": "700", "path": "/usr/bin/curl", "remote_address": "203.0.113.9",
@@ -579,11 +631,15 @@ fn osquery_rows_without_the_result_log_are_read_as_they_are_within_it() {
         skipped(&summary),
         [("a connect that failed", 1), ("no remote address (not an IP socket)", 1), ("not a connect", 1)]
     );
-    // Fleet's export.
-    let csv = "\"host_display_name\",\"action\",\"cmdline\",\"path\",\"pid\",\"remote_address\",\
-               \"remote_port\",\"status\",\"time\"\n\"web-01\",\"connect\",\"curl -s\",\
-               \"/usr/bin/curl\",\"700\",\"203.0.113.9\",\"443\",\"succeeded\",\"1777881600\"\n";
-    assert_eq!(connections(csv), [expected]);
+    // Fleet's export has JSON texts for values.
+    let quoted = but(&row, &[("/cmdline", json!("sh -c \"a, b\" \\d"))]);
+    let names: Vec<_> = row.as_object().unwrap().keys().map(|name| json!(name).to_string()).collect();
+    let values = |row: &Value| -> Vec<_> {
+        row.as_object().unwrap().values().map(Value::to_string).collect()
+    };
+    let csv: Vec<_> = [names, values(&row), values(&quoted)].iter().map(|line| line.join(",")).collect();
+    let expected_of_quoted = expected.replace("curl -s", r#"sh -c "a, b" \d"#);
+    assert_eq!(connections(csv.join("\n")), [expected.to_owned(), expected_of_quoted]);
 }
 
 #[test]
@@ -670,4 +726,68 @@ fn a_mapping_that_makes_no_sense_is_refused_with_what_is_wrong() {
     assert!(error.contains(expected), "{error}");
     let (events, _) = try_read(b"{\"t\":1,\"d\":\"203.0.113.9\"}", mapping(columns, None)).unwrap();
     assert_eq!(events.rejections, ["1: has nothing in 'p', which is the destinationport"]);
+}
+
+/// A sink for whatever comes.
+fn read_whatever_it_is(journal: &[u8]) {
+    for family in [None, Some(Family::Sysmon), mapping("time=time,destination=a.b,destinationport=c", None)] {
+        if let Ok((events, summary)) = try_read(journal, family) {
+            assert_eq!(summary.delivered.connections, events.connections.len() as u64);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Bytes that were changed, cut or doubled may cost rows, but never the reader.
+    #[test]
+    fn no_damage_to_a_journal_panics(
+        which in 0..8_usize, cut in 0..4000_usize, at in 0..4000_usize, byte: u8, doubled in 0..40_usize,
+    ) {
+        let xml = xml_connection("2026-05-04 08:00:00.250", "true");
+        let answer = json!({"tables": [{
+            "columns": [{"name": "ActionType"}, {"name": "RemoteIP"}, {"name": "RemotePort"},
+                        {"name": "InitiatingProcessFileName"}],
+            "rows": [["ConnectionSuccess", "203.0.113.9", 443, "a"]],
+        }]});
+        let journals = [
+            lines(&[defender(), defender()]),
+            lines(&[flow(), flow()]),
+            lines(&[endpoint(), endpoint()]),
+            lines(&[windows_5156(), windows_5156()]),
+            format!("{xml}\nx{xml}"),
+            format!("a,_raw\n1,\"{xml}\"\n"),
+            json!({"Results": [defender(), defender()]}).to_string(),
+            answer.to_string(),
+        ];
+        let mut journal = journals[which].clone().into_bytes();
+        let from = at.min(journal.len());
+        let repeated = journal[from..(from + doubled).min(journal.len())].to_vec();
+        journal.splice(from..from, repeated);
+        if let Some(place) = journal.get_mut(at) {
+            *place = byte;
+        }
+        journal.truncate(cut.max(1));
+        read_whatever_it_is(&journal);
+    }
+
+    #[test]
+    fn no_value_of_a_field_panics(
+        name in "(RemoteIP|RemotePort|Timestamp|InitiatingProcess(Id|CreationTime|FolderPath)|RemoteUrl)",
+        text in "\\PC{0,30}|[\\[\\]\"\\\\:/@.0-9a-fx%-]{0,30}",
+        number: f64,
+    ) {
+        let pointer = format!("/{name}");
+        read_whatever_it_is(lines(&[
+            but(&defender(), &[(&pointer, json!(text))]),
+            but(&defender(), &[(&pointer, json!(number))]),
+            but(&defender(), &[(&pointer, json!({"a": [text, {"b": number}]}))]),
+        ]).as_bytes());
+    }
+
+    #[test]
+    fn no_text_of_columns_panics(text in "([a-z_.=,]|time|destination|port|\\PC){0,30}") {
+        let _ = Layout::from_columns(&text, Some(&text));
+    }
 }

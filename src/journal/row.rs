@@ -113,6 +113,11 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The value of a column, which is empty then.
+    pub(super) fn take(&mut self, column: Column) -> Field<'a> {
+        std::mem::take(&mut self.0[column as usize])
+    }
+
     /// Reads the columns of a JSON object.
     pub(super) fn read_json(&mut self, object: &'a str) -> serde_json::Result<()> {
         let mut deserializer = serde_json::Deserializer::from_str(object);

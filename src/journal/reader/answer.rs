@@ -65,7 +65,7 @@ pub(super) fn read<S: JournalSink>(
         number += 1;
         to.at_line(number);
         let outcome = match record {
-            Record::Object(text) => records::read_json_line(layout, text, to),
+            Record::Object(text) => records::read_object(layout, text, to),
             Record::Row(columns, row) if columns.len() == row.len() => {
                 let mut values = Values::default();
                 for (column, value) in columns.iter().zip(row) {

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use csv_core::{ReadRecordResult, Reader};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::lines::Lines;
 use super::{Source, Stop};
@@ -14,6 +14,9 @@ use crate::journal::delivery::{Delivery, JournalSink};
 
 /// More lines than this are no value of a journal's.
 const LONGEST_RECORD: usize = 64;
+
+/// A column that Fleet adds. It writes values as JSON texts, whose escapes CSV does not have.
+const OF_FLEET: &str = "host_display_name";
 
 /// A CSV journal.
 pub(super) struct Csv {
@@ -43,6 +46,9 @@ impl Csv {
             csv.record.begin();
             csv.record.add(&header.text);
             csv.names = csv.record.fields().map(Cow::into_owned).collect();
+            if csv.names.iter().any(|name| name == OF_FLEET) {
+                csv.record.reader = ReaderBuilder::new().escape(Some(b'\\')).build();
+            }
         }
         Ok(csv)
     }

@@ -68,8 +68,11 @@ impl Format {
             Family::Zeek if is_json => Format::ZeekJson,
             Family::Zeek => Format::ZeekTsv,
             Family::Sysmon if head.starts_with(EVTX_MAGIC) => Format::Evtx,
-            Family::Sysmon if is_event_xml(&String::from_utf8_lossy(head)) => Format::WindowsXml,
-            Family::Sysmon => Format::SysmonJson,
+            Family::Sysmon if is_json => Format::SysmonJson,
+            Family::Sysmon => {
+                let text = String::from_utf8_lossy(head);
+                Format::of_event_xml(text.lines().next().unwrap_or_default())
+            }
             Family::Osquery => Format::OsqueryLog,
             Family::Mapped(layout) if is_json && answer::has_fields_of(layout, head) => {
                 Format::Answer(layout)
@@ -116,15 +119,21 @@ impl Format {
                 return Ok(Format::JournalCsv);
             }
             let names = first.split(',').map(|name| name.trim().trim_matches('"'));
-            if is_event_xml(&text) {
-                let in_csv = names.clone().any(windows_event::is_xml_column);
-                return Ok(if in_csv { Format::WindowsXmlCsv } else { Format::WindowsXml });
-            }
-            return records::layout_of_header(names).map(Format::RecordsCsv).ok_or_else(String::new);
+            return match records::layout_of_header(names) {
+                Some(layout) => Ok(Format::RecordsCsv(layout)),
+                None if is_event_xml(&text) => Ok(Format::of_event_xml(first)),
+                None => Err(String::new()),
+            };
         }
         let format = text.lines().find_map(Format::of_json_line);
         let format = format.or_else(|| answer::layout_in(head).map(Format::Answer));
         format.ok_or_else(|| " (it is JSON, but no line has the fields of a connection)".to_owned())
+    }
+
+    /// Of a text with events as XML that starts with this line.
+    fn of_event_xml(first: &str) -> Format {
+        let in_csv = first.split(',').any(windows_event::is_xml_column);
+        if in_csv { Format::WindowsXmlCsv } else { Format::WindowsXml }
     }
 
     fn of_zeek_header(text: &str) -> Result<Format, String> {

@@ -59,7 +59,9 @@ pub enum ReadError<E> {
     #[error(
         "{name} is not a journal of a known kind{hint}; known are: our own NDJSON or CSV (with the \
          columns time, destination and destinationport), Sophos exports of the same, Zeek conn.log \
-         (TSV or JSON), Sysmon (.evtx, or JSON lines from NXLog or Winlogbeat) and osquery result logs"
+         (TSV or JSON), Sysmon and Windows event 5156 (.evtx, XML, or JSON lines from NXLog or \
+         Winlogbeat), osquery result logs and rows, Microsoft Defender and Sentinel, Elastic and \
+         Suricata; of any other CSV or JSON, --columns says which field is which"
     )]
     UnknownFormat {
         /// The file as the user named it.
@@ -128,7 +130,7 @@ pub fn read<S: JournalSink>(
         Format::WindowsXml => event_xml::read(source, &mut delivery),
         Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
         Format::RecordsJson(layout) => {
-            let read = |line: &str, to: &mut _| records::read_json_line(layout, line, to);
+            let read = |line: &str, to: &mut _| records::read_object(layout, line, to);
             read_lines(source, &mut delivery, read)
         }
     };

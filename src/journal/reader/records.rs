@@ -27,13 +27,13 @@ fn columns<'n>(layout: &Layout, names: impl Iterator<Item = &'n str>) -> Values<
     values
 }
 
-/// One line of JSON.
-pub(super) fn read_json_line<S: JournalSink>(
+/// One object as JSON.
+pub(super) fn read_object<S: JournalSink>(
     layout: &'static Layout,
-    line: &str,
+    object: &str,
     to: &mut Delivery<'_, S>,
 ) -> Result<(), S::Error> {
-    match layout.values(&mut serde_json::Deserializer::from_str(line)) {
+    match layout.values(&mut serde_json::Deserializer::from_str(object)) {
         Ok(values) => layout.deliver(&values, to),
         Err(problem) => {
             to.reject_json("a JSON object", &problem);

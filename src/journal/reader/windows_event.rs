@@ -1,7 +1,7 @@
 //! Windows events as trees, whoever undid their file or wrote them as JSON: Sysmon's, and those that
 //! the log Security has of connections.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::event_xml;
 use crate::journal::delivery::{Delivery, JournalSink};
@@ -22,7 +22,11 @@ pub(super) fn is_xml_column(name: &str) -> bool {
 pub(super) fn is_known(object: &Value) -> bool {
     match xml_in(object) {
         Some(_) => true,
-        None => Event::of(object).is_some() || is_of_security(object),
+        None => {
+            let tree = tree_of_velociraptor(object);
+            let object = tree.as_ref().unwrap_or(object);
+            Event::of(object).is_some() || is_of_security(object)
+        }
     }
 }
 
@@ -34,6 +38,8 @@ pub(super) fn deliver<S: JournalSink>(
     if let Some(xml) = xml_in(object) {
         return event_xml::deliver(xml, to);
     }
+    let tree = tree_of_velociraptor(object);
+    let object = tree.as_ref().unwrap_or(object);
     if let Some(event) = Event::of(object) {
         return event.deliver(to);
     }
@@ -50,6 +56,26 @@ pub(super) fn deliver<S: JournalSink>(
 fn xml_in(object: &Value) -> Option<&str> {
     let mut texts = XML_FIELDS.iter().filter_map(|pointer| object.pointer(pointer)?.as_str());
     texts.find(|text| event_xml::find_start(text).is_some())
+}
+
+/// A row of Velociraptor's as the tree of an event log: what it parsed of a log has `System` and
+/// `EventData`, what it was told by Windows (Windows.Sysinternals.SysmonLogForward) `ID` and
+/// `EventData`.
+fn tree_of_velociraptor(object: &Value) -> Option<Value> {
+    let data = object.get("EventData").filter(|data| data.is_object())?;
+    let system = object.get("System").unwrap_or(&Value::Null);
+    let ids = [&system["EventID"]["Value"], &system["EventID"], &system["ID"], &object["ID"]];
+    let id = ids.into_iter().find(|id| id.is_number() || id.is_string())?;
+    let hosts = [&system["Computer"], &object["Computer"], &object["Hostname"], &object["Fqdn"], &object["ClientId"]];
+    let host = hosts.into_iter().find(|host| host.is_string()).unwrap_or(&Value::Null);
+    Some(json!({"Event": {
+        "System": {
+            "EventID": id, "Computer": host, "Channel": system["Channel"],
+            "EventRecordID": system["EventRecordID"],
+            "TimeCreated_attributes": system["TimeCreated"],
+        },
+        "EventData": data,
+    }}))
 }
 
 fn is_of_security(object: &Value) -> bool {

@@ -65,8 +65,11 @@ impl Layout {
     ) -> Result<(), S::Error> {
         let host = self.first(values, Column::Host).map(Field::text).unwrap_or_default();
         match self.row(values) {
-            Ok(row) => {
+            Ok(mut row) => {
                 let host = host.trim();
+                // The event is when it started, unless it says otherwise.
+                let time = row.take(Column::Time);
+                row.set(Column::ProcessStartTime, time);
                 let outcome = row.with_process(|process| to.process(&ProcessEvent { host, process }));
                 to.settle(outcome)
             }
