@@ -2,13 +2,20 @@
 //! of the user's. What the fixtures look like is from the products' documentation and from public
 //! samples, which docs/journal-formats.md names; the values are made up.
 
+use std::io::Read;
+use std::path::Path;
+
 use beacon_candidates::journal::reader::{Family, Format};
 use beacon_candidates::journal::records::Layout;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use crate::cli::{SAMPLE, failure, folder, path, quiet, run, stderr};
+use crate::documents::ROOT;
 use crate::evtx_file::{self, evtx};
 use crate::readers::{assert_starts, connections, read, skipped, try_read};
+use crate::support::TestCache;
 
 /// The product that a journal was read as.
 fn product(format: Format) -> &'static str {
@@ -106,8 +113,10 @@ fn defender_rows_are_the_same_from_the_portal_the_streaming_api_and_sentinel() {
 fn records_are_found_in_what_an_api_answers() {
     let other = but(&defender(), &[("/ActionType", json!("ListeningConnectionCreated"))]);
     let names: Vec<_> = defender().as_object().unwrap().keys().cloned().collect();
-    let columns: Vec<_> = names.iter().map(|name| json!({"name": name, "type": "string"})).collect();
-    let values = |row: &Value| Value::from(row.as_object().unwrap().values().cloned().collect::<Vec<_>>());
+    let columns: Vec<_> =
+        names.iter().map(|name| json!({"name": name, "type": "string"})).collect();
+    let values =
+        |row: &Value| Value::from(row.as_object().unwrap().values().cloned().collect::<Vec<_>>());
     for answer in [
         // Defender's own API, and Graph's.
         json!({
@@ -125,7 +134,11 @@ fn records_are_found_in_what_an_api_answers() {
         for text in [answer.to_string(), serde_json::to_string_pretty(&answer).unwrap()] {
             let (events, summary) = read(&text);
             assert_eq!(product(summary.format), "Defender DeviceNetworkEvents");
-            assert_eq!((events.connections, events.rejections), (vec![DEFENDER.to_owned()], vec![]), "{text}");
+            assert_eq!(
+                (events.connections, events.rejections),
+                (vec![DEFENDER.to_owned()], vec![]),
+                "{text}"
+            );
             assert_eq!(summary.delivered.skipped.values().sum::<u64>(), 1);
         }
     }
@@ -179,7 +192,8 @@ fn wire_data_is_outbound_sessions_by_their_start() {
         "RemotePortNumber": 443, "ProtocolName": "TCP", "ProcessID": 700, "SentBytes": 10,
         "ProcessName": "C:\\Temp\\a.exe", "ReceivedBytes": 20, "SessionID": "s1",
     });
-    let (events, summary) = read(lines(&[row.clone(), but(&row, &[("/Direction", json!("Inbound"))])]));
+    let (events, summary) =
+        read(lines(&[row.clone(), but(&row, &[("/Direction", json!("Inbound"))])]));
     assert_eq!(product(summary.format), "Sentinel WireData");
     assert_eq!(
         events.connections,
@@ -523,13 +537,19 @@ fn sysmon_xml_is_read_event_by_event_whatever_stands_between() {
         format!("{event}\n{process}\n{inbound}\n"),
         format!("{event}{process}{inbound}"),
         format!("<?xml version=\"1.0\"?>\n<Events>{indented}{process}\n{inbound}</Events>\n"),
-        format!("May  4 08:00:01 ws1 sysmon[7]: {event}\nMay  4 08:00:01 ws1 cron: x\n{process}\n{inbound}"),
+        format!(
+            "May  4 08:00:01 ws1 sysmon[7]: {event}\nMay  4 08:00:01 ws1 cron: x\n{process}\n{inbound}"
+        ),
     ] {
         let (events, summary) = read(&journal);
         assert_eq!(summary.format, Format::WindowsXml);
         let told = try_read(journal.as_bytes(), Some(Family::Sysmon)).unwrap().0;
         assert_eq!(told.connections, events.connections);
-        assert_eq!((events.connections, events.rejections), (vec![XML.to_owned()], vec![]), "{journal}");
+        assert_eq!(
+            (events.connections, events.rejections),
+            (vec![XML.to_owned()], vec![]),
+            "{journal}"
+        );
         assert_eq!(
             events.processes,
             [r#"WS1 [4242:132173531780000000 C:\R&D\ab.exe $ ab.exe "a < b"]"#]
@@ -542,7 +562,8 @@ fn sysmon_xml_is_read_event_by_event_whatever_stands_between() {
 fn splunk_exports_sysmon_xml_as_raw_events_in_csv_and_json() {
     let event = xml_connection("2026-05-04 08:00:00.250", "true");
     let pretty = event.replace("><", ">\n<").replace('\'', "\"");
-    let csv = format!("_time,_raw,host\n1,\"{}\",ws1\n2,nothing,ws1\n", pretty.replace('"', "\"\""));
+    let csv =
+        format!("_time,_raw,host\n1,\"{}\",ws1\n2,nothing,ws1\n", pretty.replace('"', "\"\""));
     let (events, summary) = read(&csv);
     assert_eq!(try_read(csv.as_bytes(), Some(Family::Sysmon)).unwrap().0.connections, [XML]);
     assert_eq!((summary.format, events.connections), (Format::WindowsXmlCsv, vec![XML.to_owned()]));
@@ -560,7 +581,8 @@ fn an_xml_event_that_was_cut_costs_no_other() {
     let cut = &event[..event.len() / 2];
     let endless = format!("<Event>{}", "x".repeat(2 << 20));
     let broken = "<Event><System></Data></Event>";
-    let (events, _) = read(format!("{event}\n{cut}\n{event}\n{cut}{event}\n{endless}\n{event}\n{broken}\n{cut}"));
+    let (events, _) =
+        read(format!("{event}\n{cut}\n{event}\n{cut}{event}\n{endless}\n{event}\n{broken}\n{cut}"));
     assert_eq!(events.connections, [XML; 4]);
     assert_starts(
         &events.rejections,
@@ -599,7 +621,9 @@ fn velociraptor_rows_of_sysmon_and_of_security_are_trees_without_a_root() {
     let (events, summary) = read(lines(&[forwarded, parsed, security]));
     assert_eq!((summary.format, events.rejections), (Format::WindowsJson, vec![]));
     let of = |host: &str| {
-        format!("1777881600250 {host} [4242:132173531780000000 C:\\Temp\\a.exe] 203.0.113.9 443 tcp - - -")
+        format!(
+            "1777881600250 {host} [4242:132173531780000000 C:\\Temp\\a.exe] 203.0.113.9 443 tcp - - -"
+        )
     };
     assert_eq!(
         events.connections,
@@ -629,15 +653,21 @@ fn osquery_rows_without_the_result_log_are_read_as_they_are_within_it() {
     assert_eq!(events.connections, [expected]);
     assert_eq!(
         skipped(&summary),
-        [("a connect that failed", 1), ("no remote address (not an IP socket)", 1), ("not a connect", 1)]
+        [
+            ("a connect that failed", 1),
+            ("no remote address (not an IP socket)", 1),
+            ("not a connect", 1)
+        ]
     );
     // Fleet's export has JSON texts for values.
     let quoted = but(&row, &[("/cmdline", json!("sh -c \"a, b\" \\d"))]);
-    let names: Vec<_> = row.as_object().unwrap().keys().map(|name| json!(name).to_string()).collect();
+    let names: Vec<_> =
+        row.as_object().unwrap().keys().map(|name| json!(name).to_string()).collect();
     let values = |row: &Value| -> Vec<_> {
         row.as_object().unwrap().values().map(Value::to_string).collect()
     };
-    let csv: Vec<_> = [names, values(&row), values(&quoted)].iter().map(|line| line.join(",")).collect();
+    let csv: Vec<_> =
+        [names, values(&row), values(&quoted)].iter().map(|line| line.join(",")).collect();
     let expected_of_quoted = expected.replace("curl -s", r#"sh -c "a, b" \d"#);
     assert_eq!(connections(csv.join("\n")), [expected.to_owned(), expected_of_quoted]);
 }
@@ -728,9 +758,68 @@ fn a_mapping_that_makes_no_sense_is_refused_with_what_is_wrong() {
     assert_eq!(events.rejections, ["1: has nothing in 'p', which is the destinationport"]);
 }
 
+/// The mappings in the questions and in the description of formats, in order.
+fn documented_mappings(document: &str) -> Vec<Option<Family>> {
+    let path = Path::new(ROOT).join(document);
+    let text = std::fs::read_to_string(path).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let of_block = |block: &str| {
+        let file = folder.path().join("mapping.toml");
+        std::fs::write(&file, block).unwrap();
+        let layout = Layout::from_file(&file).unwrap();
+        Some(Family::Mapped(Box::leak(Box::new(layout))))
+    };
+    blocks.filter(|block| block.contains("[columns]")).map(of_block).collect()
+}
+
+#[test]
+fn the_mappings_in_the_documents_read_what_they_are_for() {
+    let [falcon, carbon_black] = documented_mappings("docs/faq.md")[..] else { panic!("not two") };
+    let [edr] = documented_mappings("docs/journal-formats.md")[..] else { panic!("not one") };
+    let connect = json!({
+        "event_simpleName": "NetworkConnectIP4", "ContextTimeStamp": "1777881600.250",
+        "timestamp": "1777881600341", "ComputerName": "WS1", "ContextBaseFileName": "a.exe",
+        "ContextProcessId": "289741187433", "RemoteAddressIP4": "203.0.113.9", "RemotePort": "443",
+        "Protocol": "6", "ConnectionDirection": "0", "id": "6a2f13b8", "aid": "4d92d2ad",
+    });
+    let netconn = json!({
+        "event_type": "netconn", "event_timestamp": "2026-05-04T08:00:00.250Z", "device_name": "WS1",
+        "process_name": ["c:\\temp\\a.exe"], "process_cmdline": ["a.exe -q"], "process_pid": [740],
+        "netconn_remote_ipv4": "203.0.113.9", "netconn_remote_port": 443, "netconn_inbound": false,
+        "netconn_protocol": "PROTO_UDP", "netconn_domain": "c2.example.net",
+    });
+    let own = json!({
+        "event": {"kind": "connect"}, "ts": 1_777_881_600_250_u64, "agent": {"name": "WS1"},
+        "exe": "/bin/a", "dst": {"ip": "203.0.113.9", "port": 443}, "direction": "out",
+    });
+    for (family, record, elsewhere, expected) in [
+        (
+            falcon,
+            connect,
+            ("/ConnectionDirection", json!("1")),
+            "[- a.exe] 203.0.113.9 443 tcp - - -",
+        ),
+        (
+            carbon_black,
+            netconn,
+            ("/netconn_inbound", json!(true)),
+            "[740:0 c:\\temp\\a.exe $ a.exe -q] 203.0.113.9 443 udp c2.example.net - -",
+        ),
+        (edr, own, ("/direction", json!("in")), "[- /bin/a] 203.0.113.9 443 - - - -"),
+    ] {
+        let journal = lines(&[record.clone(), but(&record, &[elsewhere])]);
+        let (events, summary) = try_read(journal.as_bytes(), family).unwrap();
+        assert_eq!(events.connections, [format!("1777881600250 WS1 {expected}")]);
+        assert_eq!((events.rejections, summary.delivered.skipped.len()), (vec![], 1));
+    }
+}
+
 /// A sink for whatever comes.
 fn read_whatever_it_is(journal: &[u8]) {
-    for family in [None, Some(Family::Sysmon), mapping("time=time,destination=a.b,destinationport=c", None)] {
+    for family in
+        [None, Some(Family::Sysmon), mapping("time=time,destination=a.b,destinationport=c", None)]
+    {
         if let Ok((events, summary)) = try_read(journal, family) {
             assert_eq!(summary.delivered.connections, events.connections.len() as u64);
         }
@@ -790,4 +879,123 @@ proptest! {
     fn no_text_of_columns_panics(text in "([a-z_.=,]|time|destination|port|\\PC){0,30}") {
         let _ = Layout::from_columns(&text, Some(&text));
     }
+}
+
+/// The time of a Sophos FILETIME.
+fn of_filetime(ticks: i64) -> Timestamp {
+    Timestamp::from_microsecond((ticks - 116_444_736_000_000_000) / 10).unwrap()
+}
+
+/// Whoever tells of the same connections tells of the same beacons.
+#[test]
+fn the_sample_journal_gives_the_same_rows_as_a_record_of_every_product() {
+    let mut sample = String::new();
+    let file = std::fs::File::open(Path::new(ROOT).join(SAMPLE)).unwrap();
+    flate2::read::GzDecoder::new(file).read_to_string(&mut sample).unwrap();
+    let (mut defender, mut elastic, mut xml, mut rows) = (vec![], vec![], String::new(), vec![]);
+    for line in sample.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let ms = (row["time"].as_f64().unwrap() * 1000.0).round() as i64;
+        let time = Timestamp::from_millisecond(ms).unwrap();
+        let sophos_pid = text("sophosPID");
+        let (pid, ticks) = sophos_pid.split_once(':').unwrap();
+        let (pid, start) = (pid.parse::<u32>().unwrap(), of_filetime(ticks.parse().unwrap()));
+        let (folder, file) = row["pathname"].as_str().unwrap().rsplit_once(['\\', '/']).unwrap();
+        defender.push(json!({
+            "Timestamp": time.to_string(), "ActionType": "ConnectionSuccess", "Protocol": text("protocol"),
+            "RemoteIP": row["destination"], "RemotePort": row["destinationport"], "RemoteUrl": text("domain"),
+            "InitiatingProcessFolderPath": folder, "InitiatingProcessFileName": file,
+            "InitiatingProcessId": pid, "InitiatingProcessCreationTime": start.to_string(),
+        }));
+        elastic.push(json!({
+            "@timestamp": time.to_string(), "event": {"action": "connection_attempted"},
+            "destination": {
+                "ip": row["destination"], "port": row["destinationport"], "domain": text("domain"),
+                "bytes": row["bytes_received"],
+            },
+            "source": {"bytes": row["bytes_sent"]}, "network": {"transport": text("protocol")},
+            "process": {"executable": row["pathname"], "pid": pid, "start": start.to_string()},
+        }));
+        let seconds = start.as_second();
+        let data = [
+            ("UtcTime", time.strftime("%Y-%m-%d %H:%M:%S.%3f").to_string()),
+            ("ProcessGuid", format!("{{0-{:04x}-{:04x}-0-0}}", seconds & 0xffff, seconds >> 16)),
+            ("ProcessId", pid.to_string()),
+            ("Image", text("pathname").replace('&', "&amp;")),
+            ("Protocol", text("protocol")),
+            ("Initiated", "true".to_owned()),
+            ("DestinationIp", text("destination")),
+            ("DestinationPort", row["destinationport"].to_string()),
+        ];
+        let data: Vec<_> = data.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        xml += &sysmon_xml(3, &data).replace("WS1", "");
+        rows.push(row);
+    }
+    let sql =
+        "SELECT pathname, tuple, number_of_connections, period, jitter, missed_checkins FROM beacon_candidates";
+    let answer = |journal: String| {
+        let cache = TestCache::new();
+        let imported = cache.import(journal);
+        assert_eq!(imported.counts.added as usize, rows.len(), "{:?}", imported.rejections);
+        let now = cache.reader().last_ms().unwrap().unwrap();
+        cache.query(now, sql).unwrap()
+    };
+    let expected = answer(sample.clone());
+    assert!(expected.len() > 10);
+    for journal in
+        [lines(&defender), json!({"Results": defender}).to_string(), lines(&elastic), xml]
+    {
+        let start: String = journal.chars().take(200).collect();
+        assert_eq!(answer(journal), expected, "{start}");
+    }
+}
+
+#[test]
+fn import_query_and_report_take_a_mapping_as_an_option_or_from_a_file() {
+    let rows: String = (0..20)
+        .map(|n| format!("{{\"ts\":{},\"exe\":\"/bin/a\",\"dst\":{{\"ip\":\"203.0.113.9\",\"port\":443}}}}\n", 60_000 * n))
+        .collect();
+    let mapping = b"time_format = \"milliseconds\"\n[columns]\ntime = \"ts\"\npathname = \"exe\"\n\
+                    destination = \"dst.ip\"\ndestinationport = \"dst.port\"\n";
+    let folder = folder(&[("edr.json", rows.as_bytes()), ("edr.toml", mapping)]);
+    let [journal, file, cache, page] =
+        ["edr.json", "edr.toml", "cache.sqlite", "report.html"].map(|name| path(&folder, name));
+    let columns = "time=ts,pathname=exe,destination=dst.ip,destinationport=dst.port";
+    let options = [
+        ["--columns", columns, "--time-format", "milliseconds"].to_vec(),
+        vec!["--mapping", &file],
+    ];
+    for options in &options {
+        let sql = "SELECT pathname, tuple, number_of_connections FROM beacon_candidates";
+        let found =
+            quiet(&[&["query", "--csv", "--journal", &journal, sql], &options[..]].concat());
+        assert_eq!(found, "pathname,tuple,number_of_connections\n/bin/a,203.0.113.9::443,20\n");
+        quiet(&[&["report", "--journal", &journal, "--html", &page], &options[..]].concat());
+        assert!(std::fs::read_to_string(&page).unwrap().contains("203.0.113.9"));
+        let said = quiet(&[&["import", "--cache", &cache, &journal], &options[..]].concat());
+        assert!(said.contains("mapped records: 20 connections read"), "{said}");
+    }
+    // What makes no sense is told before anything is done.
+    for (arguments, problem) in [
+        (
+            &["query", "--journal", &journal, "--columns", "time=ts", "SELECT 1"][..],
+            "no field is given for the column",
+        ),
+        (&["query", "--columns", columns, "SELECT 1"], "name them with --journal"),
+        (&["import", &journal, "--columns", columns, "--mapping", &file], "cannot be used with"),
+        (&["import", &journal, "--columns", columns, "--format", "zeek"], "cannot be used with"),
+        (&["import", &journal, "--time-format", "seconds"], "--columns"),
+    ] {
+        let output = run(arguments);
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(problem), "{said}");
+    }
+    std::fs::write(&file, "[columns]\ntime = 3\n").unwrap();
+    let said = failure(&["query", "--journal", &journal, "--mapping", &file, "SELECT 1"]);
+    assert!(
+        said.contains("edr.toml, line 2: a name or a list of names is expected here"),
+        "{said}"
+    );
 }

@@ -91,7 +91,9 @@ impl AskedArguments {
     pub fn open(self, verbose: bool) -> Result<Asked> {
         let family = self.mapping.family()?;
         if self.journal.is_empty() && self.mapping.is_given() {
-            return misuse("--columns and --mapping say what journals hold: name them with --journal");
+            return misuse(
+                "--columns and --mapping say what journals hold: name them with --journal",
+            );
         }
         let (cache, folder, default_now) = if self.journal.is_empty() {
             (super::cache_path(self.cache)?, None, None)

@@ -85,8 +85,7 @@ impl Import {
         clear_when_interrupted(&progress)?;
         let (mut has_failed, mut has_read) = (false, false);
         for file in &self.files {
-            let (next, outcome) =
-                import_or_begin_anew(writer, file, family, verbose, &progress)?;
+            let (next, outcome) = import_or_begin_anew(writer, file, family, verbose, &progress)?;
             writer = next;
             match outcome {
                 Ok(report) => {

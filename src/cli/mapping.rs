@@ -34,10 +34,12 @@ impl MappingArguments {
     /// What to read journals as; `None` to tell by their content.
     pub fn family(&self) -> Result<Option<Family>> {
         let layout = match (&self.columns, &self.mapping) {
-            (Some(columns), _) => match Layout::from_columns(columns, self.time_format.as_deref()) {
-                Ok(layout) => layout,
-                Err(problem) => return misuse(format!("--columns: {problem}")),
-            },
+            (Some(columns), _) => {
+                match Layout::from_columns(columns, self.time_format.as_deref()) {
+                    Ok(layout) => layout,
+                    Err(problem) => return misuse(format!("--columns: {problem}")),
+                }
+            }
             (None, Some(file)) => Layout::from_file(file)?,
             (None, None) => return Ok(None),
         };

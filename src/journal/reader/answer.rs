@@ -27,8 +27,12 @@ pub(super) fn layout_in(head: &[u8]) -> Option<&'static Layout> {
     // The head may end anywhere; what was found before counts.
     let _ = each_record(head, |record| {
         first = match record {
-            Record::Object(text) => serde_json::from_str(text).ok().as_ref().and_then(records::layout_of),
-            Record::Row(columns, _) => records::layout_of_header(columns.iter().map(String::as_str)),
+            Record::Object(text) => {
+                serde_json::from_str(text).ok().as_ref().and_then(records::layout_of)
+            }
+            Record::Row(columns, _) => {
+                records::layout_of_header(columns.iter().map(String::as_str))
+            }
         };
         Err("found")
     });
@@ -77,7 +81,9 @@ pub(super) fn read<S: JournalSink>(
             }
             Record::Row(columns, row) => {
                 let (values, columns) = (row.len(), columns.len());
-                to.reject(format_args!("has {values} values where the table has {columns} columns"));
+                to.reject(format_args!(
+                    "has {values} values where the table has {columns} columns"
+                ));
                 Ok(())
             }
         };
@@ -164,7 +170,8 @@ impl<'de, T: FnMut(Record<'_>) -> Result<(), &'static str>> Visitor<'de> for Wit
         while let Some(name) = map.next_key::<String>()? {
             let is = |known: &str| known.eq_ignore_ascii_case(&name);
             if is("columns") {
-                *self.columns = map.next_value::<Vec<Column>>()?.into_iter().map(|each| each.name).collect();
+                *self.columns =
+                    map.next_value::<Vec<Column>>()?.into_iter().map(|each| each.name).collect();
             } else if is("tables") {
                 map.next_value_seed(Tables(self.again()))?;
             } else if CONTAINERS.iter().any(|known| is(known)) {

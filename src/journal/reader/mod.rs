@@ -107,15 +107,17 @@ pub fn read<S: JournalSink>(
     log::debug!("{name}: reading as {format}");
     let mut delivery = Delivery::new(sink);
     let outcome = match format {
-        Format::JournalCsv | Format::RecordsCsv(_) | Format::WindowsXmlCsv => match Csv::new(source) {
-            Ok(csv) => match read_csv(csv, format, &mut delivery) {
-                Ok(outcome) => outcome,
-                Err(problem) => {
-                    return Err(ReadError::WrongFormat { name, expected: format, problem });
-                }
-            },
-            Err(error) => Err(Stop::Io(error)),
-        },
+        Format::JournalCsv | Format::RecordsCsv(_) | Format::WindowsXmlCsv => {
+            match Csv::new(source) {
+                Ok(csv) => match read_csv(csv, format, &mut delivery) {
+                    Ok(outcome) => outcome,
+                    Err(problem) => {
+                        return Err(ReadError::WrongFormat { name, expected: format, problem });
+                    }
+                },
+                Err(error) => Err(Stop::Io(error)),
+            }
+        }
         Format::Evtx => evtx::read(source, &mut delivery),
         Format::JournalJson => read_lines(source, &mut delivery, journal::read_line),
         Format::ZeekTsv => {

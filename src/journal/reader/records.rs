@@ -9,12 +9,15 @@ use crate::journal::records::{Layout, Slot, Values, built_in};
 
 /// The product whose record an object is.
 pub(super) fn layout_of(object: &Value) -> Option<&'static Layout> {
-    let is_of = |layout: &Layout| layout.values(object).is_ok_and(|values| layout.is_told_by(&values));
+    let is_of =
+        |layout: &Layout| layout.values(object).is_ok_and(|values| layout.is_told_by(&values));
     built_in().iter().find(|layout| is_of(layout))
 }
 
 /// The product whose columns a header names.
-pub(super) fn layout_of_header<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<&'static Layout> {
+pub(super) fn layout_of_header<'n>(
+    names: impl Iterator<Item = &'n str> + Clone,
+) -> Option<&'static Layout> {
     built_in().iter().find(|layout| layout.is_told_by(&columns(layout, names.clone())))
 }
 

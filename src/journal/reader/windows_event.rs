@@ -66,7 +66,13 @@ fn tree_of_velociraptor(object: &Value) -> Option<Value> {
     let system = object.get("System").unwrap_or(&Value::Null);
     let ids = [&system["EventID"]["Value"], &system["EventID"], &system["ID"], &object["ID"]];
     let id = ids.into_iter().find(|id| id.is_number() || id.is_string())?;
-    let hosts = [&system["Computer"], &object["Computer"], &object["Hostname"], &object["Fqdn"], &object["ClientId"]];
+    let hosts = [
+        &system["Computer"],
+        &object["Computer"],
+        &object["Hostname"],
+        &object["Fqdn"],
+        &object["ClientId"],
+    ];
     let host = hosts.into_iter().find(|host| host.is_string()).unwrap_or(&Value::Null);
     Some(json!({"Event": {
         "System": {

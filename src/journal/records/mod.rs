@@ -10,6 +10,6 @@ mod paths;
 mod record;
 mod time_format;
 
-pub use layout::{Layout, LayoutError};
 pub(super) use layout::built_in;
+pub use layout::{Layout, LayoutError};
 pub(super) use paths::{Slot, Values};

@@ -35,7 +35,8 @@ impl Paths {
     pub(super) fn slot(&mut self, path: &str) -> Slot {
         let mut node = &mut self.root;
         for name in path.split('.') {
-            let known = node.children.iter().position(|(child, _)| child.eq_ignore_ascii_case(name));
+            let known =
+                node.children.iter().position(|(child, _)| child.eq_ignore_ascii_case(name));
             let index = known.unwrap_or_else(|| {
                 node.children.push((name.to_owned(), Node::default()));
                 node.children.len() - 1
@@ -82,7 +83,10 @@ impl<'a> Values<'a> {
 
     /// Those of a slot which are not empty.
     pub(super) fn of(&self, slot: Slot) -> impl Iterator<Item = &Field<'a>> {
-        self.0.iter().filter(move |(of, value)| *of == slot && !value.is_empty()).map(|(_, value)| value)
+        self.0
+            .iter()
+            .filter(move |(of, value)| *of == slot && !value.is_empty())
+            .map(|(_, value)| value)
     }
 
     /// Whether the record has the field, if only with nothing in it.
@@ -172,7 +176,9 @@ impl<'de> Visitor<'de> for Pick<'_, '_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Pick { node: self.node, values: &mut *self.values })?.is_some() {}
+        while seq.next_element_seed(Pick { node: self.node, values: &mut *self.values })?.is_some()
+        {
+        }
         Ok(())
     }
 }

@@ -70,7 +70,8 @@ impl Layout {
                 // The event is when it started, unless it says otherwise.
                 let time = row.take(Column::Time);
                 row.set(Column::ProcessStartTime, time);
-                let outcome = row.with_process(|process| to.process(&ProcessEvent { host, process }));
+                let outcome =
+                    row.with_process(|process| to.process(&ProcessEvent { host, process }));
                 to.settle(outcome)
             }
             Err(problem) => {
@@ -99,7 +100,12 @@ impl Layout {
     }
 
     /// Those of a column: a sensor's records are not the sensor's connections.
-    fn fields_of<'l>(&'l self, column: Column, fields: &'l [Slot], values: &Values<'_>) -> &'l [Slot] {
+    fn fields_of<'l>(
+        &'l self,
+        column: Column,
+        fields: &'l [Slot],
+        values: &Values<'_>,
+    ) -> &'l [Slot] {
         let of_a_sensor = column == Column::Host
             && first(values, &self.host_without_process).is_some()
             && self.first(values, Column::Pathname).is_none()
@@ -125,12 +131,21 @@ impl Layout {
                 Some(_) => Field::Absent, // what stands where the start is not known
                 None => Field::Text(text),
             },
-            Column::Pid => match text.trim().strip_prefix("0x").map(|hex| u32::from_str_radix(hex, 16)) {
-                Some(Ok(pid)) => Field::Integer(pid.into()),
-                _ => Field::Text(text),
-            },
+            Column::Pid => {
+                match text.trim().strip_prefix("0x").map(|hex| u32::from_str_radix(hex, 16)) {
+                    Some(Ok(pid)) => Field::Integer(pid.into()),
+                    _ => Field::Text(text),
+                }
+            }
             Column::Pathname => match first(values, &self.file_name) {
-                Some(file_name) => Field::Text(Cow::Owned(with_file_name(&text, &file_name.text()))),
+                Some(file_name) => {
+                    Field::Text(Cow::Owned(with_file_name(&text, &file_name.text())))
+                }
+                None => Field::Text(text),
+            },
+            // Carbon Black writes PROTO_TCP.
+            Column::Protocol => match text.trim().strip_prefix("PROTO_") {
+                Some(name) => Field::Text(Cow::Owned(name.to_owned())),
                 None => Field::Text(text),
             },
             Column::Domain => Field::Text(Cow::Owned(host_name(&text))),

@@ -157,8 +157,14 @@ mod tests {
 
     #[test]
     fn a_time_without_an_offset_is_utc() {
-        for text in ["2026-05-04 08:00:00.250", "2026-05-04T08:00:00.250", "2026-05-04T08:00:00.250Z"] {
-            assert_eq!(read_time(&[], &Field::Text(text.into())), Some(1_777_881_600_250), "{text}");
+        for text in
+            ["2026-05-04 08:00:00.250", "2026-05-04T08:00:00.250", "2026-05-04T08:00:00.250Z"]
+        {
+            assert_eq!(
+                read_time(&[], &Field::Text(text.into())),
+                Some(1_777_881_600_250),
+                "{text}"
+            );
         }
     }
 
