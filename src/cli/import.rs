@@ -58,7 +58,7 @@ enum FormatName {
     Journal,
     /// Zeek conn.log, TSV or JSON
     Zeek,
-    /// Sysmon: .evtx, or JSON lines from NXLog or Winlogbeat
+    /// Sysmon and Windows event 5156: .evtx, XML, or JSON from NXLog, Winlogbeat or Velociraptor
     Sysmon,
     /// osquery's result log
     Osquery,

@@ -189,7 +189,9 @@ impl<'de, T: FnMut(Record<'_>) -> Result<(), &'static str>> Visitor<'de> for Wit
             self.held.set(0);
             let text = raw.get();
             let record = if text.starts_with('[') {
-                Record::Row(self.columns, serde_json::from_str(text).map_err(A::Error::custom)?)
+                let mut row = serde_json::Deserializer::from_str(text);
+                let row = RowValues(self.columns.len()).deserialize(&mut row);
+                Record::Row(self.columns, row.map_err(A::Error::custom)?)
             } else {
                 Record::Object(text)
             };
@@ -244,6 +246,37 @@ impl<'de, T: FnMut(Record<'_>) -> Result<(), &'static str>> Visitor<'de> for Tab
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
         while seq.next_element_seed(self.0.again())?.is_some() {}
         Ok(())
+    }
+}
+
+/// The values of a row of so many columns; of a longer one, one more.
+struct RowValues(usize);
+
+impl<'de> DeserializeSeed<'de> for RowValues {
+    type Value = Vec<Field<'de>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for RowValues {
+    type Value = Vec<Field<'de>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a row")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut values = Vec::new();
+        while values.len() <= self.0 {
+            match seq.next_element()? {
+                Some(value) => values.push(value),
+                None => return Ok(values),
+            }
+        }
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(values)
     }
 }
 

@@ -131,10 +131,13 @@ pub fn read<S: JournalSink>(
         Format::Answer(layout) => answer::read(layout, source, &mut delivery),
         Format::WindowsXml => event_xml::read(source, &mut delivery),
         Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
-        Format::RecordsJson(layout) => {
-            let read = |line: &str, to: &mut _| records::read_object(layout, line, to);
-            read_lines(source, &mut delivery, read)
-        }
+        Format::RecordsJson(layout) => read_lines(source, &mut delivery, |line, to| {
+            if windows_event::may_be_in(layout, line) {
+                sysmon::read_line(line, to)
+            } else {
+                records::read_object(layout, line, to)
+            }
+        }),
     };
     match outcome {
         Ok(()) => Ok(Summary { format, delivered: delivery.finish(), truncated: None }),

@@ -43,14 +43,20 @@ pub(super) fn deliver<S: JournalSink>(
     if let Some(event) = Event::of(object) {
         return event.deliver(to);
     }
-    if let Some(layout) = security()
-        && let Ok(values) = layout.values(object)
-        && layout.is_told_by(&values)
-    {
-        return layout.deliver(&values, to);
+    for layout in [security(), elastic()].into_iter().flatten() {
+        if let Ok(values) = layout.values(object)
+            && layout.is_told_by(&values)
+        {
+            return layout.deliver(&values, to);
+        }
     }
     to.skip("not Sysmon's");
     Ok(())
+}
+
+/// Whether an Elastic document may be a Windows event, whose values its module has not moved.
+pub(super) fn may_be_in(layout: &Layout, object: &str) -> bool {
+    elastic() == Some(layout) && object.contains("\"winlog\"")
 }
 
 fn xml_in(object: &Value) -> Option<&str> {
@@ -92,4 +98,9 @@ fn is_of_security(object: &Value) -> bool {
 /// What the log Security has of connections.
 fn security() -> Option<&'static Layout> {
     built_in().iter().find(|layout| layout.source_name() == "security_5156")
+}
+
+/// What Winlogbeat's modules make of events.
+fn elastic() -> Option<&'static Layout> {
+    built_in().iter().find(|layout| layout.source_name() == "elastic")
 }

@@ -13,6 +13,9 @@ use crate::journal::field::Field;
 /// Objects that exports put a record in, whose fields are looked for as if they stood outside.
 const WRAPPERS: [&str; 6] = ["_source", "result", "properties", "body", "fields", "record"];
 
+/// Of a field with more values, the others are not held.
+const MOST_VALUES: usize = 16;
+
 /// Which path a value belongs to.
 pub(in crate::journal) type Slot = usize;
 
@@ -78,7 +81,9 @@ pub(in crate::journal) struct Values<'a>(Vec<(Slot, Field<'a>)>);
 impl<'a> Values<'a> {
     /// Adds a value. A field may have several.
     pub(in crate::journal) fn add(&mut self, slot: Slot, value: Field<'a>) {
-        self.0.push((slot, value));
+        if self.0.iter().filter(|(of, _)| *of == slot).count() < MOST_VALUES {
+            self.0.push((slot, value));
+        }
     }
 
     /// Those of a slot which are not empty.
