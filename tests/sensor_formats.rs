@@ -615,11 +615,15 @@ fn velociraptor_rows_of_sysmon_and_of_security_are_trees_without_a_root() {
         },
         "EventData": data, "Message": "Network connection detected",
     });
+    let hunted = json!({
+        "EventTime": "2026-05-04T08:00:01Z", "Computer": "WS2", "EventID": 3, "EventData": data,
+        "Channel": "Microsoft-Windows-Sysmon/Operational", "OSPath": "C:\\x.evtx",
+    });
     let mut security = parsed.clone();
     security["System"]["EventID"]["Value"] = json!(5156);
     security["System"]["Channel"] = json!("Security");
     security["EventData"] = windows_5156()["Event"]["EventData"].clone();
-    let (events, summary) = read(lines(&[forwarded, parsed, security]));
+    let (events, summary) = read(lines(&[forwarded, parsed, hunted, security]));
     assert_eq!((summary.format, events.rejections), (Format::WindowsJson, vec![]));
     let of = |host: &str| {
         format!(
@@ -631,6 +635,7 @@ fn velociraptor_rows_of_sysmon_and_of_security_are_trees_without_a_root() {
         [
             of("C.1"),
             of("WS1"),
+            of("WS2"),
             r"1777881601500 WS1 [3688:0 \device\harddiskvolume2\temp\a.exe] 203.0.113.9 443 tcp - - -".to_owned(),
         ]
     );

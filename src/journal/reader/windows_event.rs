@@ -64,30 +64,31 @@ fn xml_in(object: &Value) -> Option<&str> {
     texts.find(|text| event_xml::find_start(text).is_some())
 }
 
-/// A row of Velociraptor's as the tree of an event log: what it parsed of a log has `System` and
-/// `EventData`, what it was told by Windows (Windows.Sysinternals.SysmonLogForward) `ID` and
-/// `EventData`.
+/// A row of Velociraptor's as the tree of an event log. What it parsed of a log has `System` and
+/// `EventData`; its artifacts give `EventID` (Windows.EventLogs.EvtxHunter) or `ID`
+/// (Windows.Sysinternals.SysmonLogForward) beside `EventData`.
 fn tree_of_velociraptor(object: &Value) -> Option<Value> {
     let data = object.get("EventData").filter(|data| data.is_object())?;
-    let system = object.get("System").unwrap_or(&Value::Null);
-    let ids = [&system["EventID"]["Value"], &system["EventID"], &system["ID"], &object["ID"]];
-    let id = ids.into_iter().find(|id| id.is_number() || id.is_string())?;
-    let hosts = [
-        &system["Computer"],
-        &object["Computer"],
-        &object["Hostname"],
-        &object["Fqdn"],
-        &object["ClientId"],
-    ];
-    let host = hosts.into_iter().find(|host| host.is_string()).unwrap_or(&Value::Null);
-    Some(json!({"Event": {
-        "System": {
-            "EventID": id, "Computer": host, "Channel": system["Channel"],
-            "EventRecordID": system["EventRecordID"],
-            "TimeCreated_attributes": system["TimeCreated"],
-        },
-        "EventData": data,
-    }}))
+    let system = object.get("System").unwrap_or(object);
+    let first = |candidates: &[&Value]| -> Value {
+        let found = candidates.iter().find(|value| value.is_string() || value.is_number());
+        found.map_or(Value::Null, |value| (*value).clone())
+    };
+    let id = first(&[&system["EventID"]["Value"], &system["EventID"], &system["ID"]]);
+    let computer = ["Computer", "Hostname", "Fqdn", "ClientId"].map(|name| &object[name]);
+    let computer = first(&[&[&system["Computer"]], &computer[..]].concat());
+    let time =
+        first(&[&system["TimeCreated"]["SystemTime"], &object["EventTime"], &object["Timestamp"]]);
+    (!id.is_null()).then(|| {
+        json!({"Event": {
+            "System": {
+                "EventID": id, "Computer": computer, "Channel": system["Channel"],
+                "EventRecordID": system["EventRecordID"],
+                "TimeCreated_attributes": {"SystemTime": time},
+            },
+            "EventData": data,
+        }})
+    })
 }
 
 fn is_of_security(object: &Value) -> bool {

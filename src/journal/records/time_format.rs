@@ -27,7 +27,7 @@ pub(super) enum TimeFormat {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' is not a time format: give seconds, milliseconds, microseconds, nanoseconds, filetime, \
-     iso8601, or a pattern like '%Y-%m-%d %H:%M:%S'"
+     iso8601, or a pattern with date and time like '%Y-%m-%d %H:%M:%S'"
 )]
 pub(super) struct UnknownTimeFormat(String);
 
@@ -44,12 +44,9 @@ impl FromStr for TimeFormat {
             "filetime" => Ok(TimeFormat::FileTime),
             "iso8601" => Ok(TimeFormat::Iso8601),
             pattern => {
-                // What cannot be parsed with at all is told at once, not once a line.
-                let is_pattern = pattern.contains('%')
-                    && strtime::format(pattern, &Timestamp::UNIX_EPOCH.to_zoned(TimeZone::UTC))
-                        .is_ok();
-                if is_pattern {
-                    Ok(TimeFormat::Pattern(pattern.to_owned()))
+                let format = TimeFormat::Pattern(pattern.to_owned());
+                if format.can_read_what_it_writes(pattern) {
+                    Ok(format)
                 } else {
                     Err(UnknownTimeFormat(text.to_owned()))
                 }
@@ -59,6 +56,17 @@ impl FromStr for TimeFormat {
 }
 
 impl TimeFormat {
+    /// Whether a pattern holds a date and a time of day, and nothing that cannot be parsed: that is
+    /// told at once, not once a line.
+    fn can_read_what_it_writes(&self, pattern: &str) -> bool {
+        const AFTERNOON_MS: i64 = 1_777_925_347_000; // 2026-05-04T20:09:07Z
+        const MINUTE_MS: i64 = 60_000; // seconds may be left out
+        let written = Timestamp::from_millisecond(AFTERNOON_MS)
+            .and_then(|time| strtime::format(pattern, &time.to_zoned(TimeZone::UTC)));
+        let read = written.ok().and_then(|text| self.read(&Field::Text(text.into())));
+        read.is_some_and(|time_ms| (AFTERNOON_MS - time_ms).abs() < MINUTE_MS)
+    }
+
     fn read(&self, value: &Field<'_>) -> Option<i64> {
         match self {
             TimeFormat::Unix { thousandths_in_ms } => {
@@ -146,11 +154,12 @@ mod tests {
             ("seconds", "-1"),
             ("seconds", ""),
             ("filetime", "0"),
-            ("%Y-%m-%d", "2026-13-04"),
+            ("%Y-%m-%d %H:%M", "2026-13-04 08:00"),
         ] {
             assert_eq!(read(format, text), None, "{format} {text}");
         }
-        for unknown in ["", "days", "2026", "%Q"] {
+        for unknown in ["", "days", "2026", "%!", "%H:%M:%S", "%Y-%m-%d", "%Y-%m-%d %I:%M", "%c %Z"]
+        {
             assert!(unknown.parse::<TimeFormat>().is_err(), "{unknown}");
         }
     }
