@@ -31,6 +31,7 @@ mod readers;
 mod real_osquery;
 mod report;
 mod rhythm;
+mod sensor_formats;
 #[cfg(unix)]
 mod soak;
 mod statements;

@@ -7,6 +7,7 @@ mod extension;
 mod help;
 mod import;
 mod interrupt;
+mod mapping;
 mod output;
 mod progress;
 mod query;
