@@ -6,12 +6,13 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use super::sources::{self, Source};
-use super::{CacheError, location, schema};
+use super::{CacheError, Pace, location, schema};
 use crate::journal::{FileTime, SophosPid};
 
 /// What a reader has read.
@@ -66,6 +67,9 @@ pub struct Reader {
     cost: Cell<Cost>,
     /// When to give up, and after how long.
     deadline: Option<(Instant, Duration)>,
+    pace: Option<Arc<Pace>>,
+    /// How long it has waited so as not to exceed that.
+    waited: Cell<Duration>,
 }
 
 impl Reader {
@@ -76,6 +80,8 @@ impl Reader {
             path: path.to_owned(),
             cost: Cell::default(),
             deadline: None,
+            pace: None,
+            waited: Cell::default(),
         })
     }
 
@@ -83,6 +89,11 @@ impl Reader {
     pub fn with_budget(self, budget: Duration) -> Reader {
         let deadline = Instant::now().checked_add(budget);
         Reader { deadline: deadline.map(|deadline| (deadline, budget)), ..self }
+    }
+
+    /// The same at this pace.
+    pub fn with_pace(self, pace: Arc<Pace>) -> Reader {
+        Reader { pace: Some(pace), ..self }
     }
 
     /// What has been read so far.
@@ -120,7 +131,7 @@ impl Reader {
         let Ok(twin) = Reader::open(&self.path) else {
             return Ok(None);
         };
-        let twin = Reader { deadline: self.deadline, ..twin };
+        let twin = Reader { deadline: self.deadline, pace: self.pace.clone(), ..twin };
         twin.database.execute_batch("BEGIN")?;
         version(&twin.database)?;
         // What the twin sees lies between what this one has seen and what it sees from now on:
@@ -135,11 +146,15 @@ impl Reader {
         self.cost.set(Cost { blocks: blocks + more.blocks, bytes: bytes + more.bytes });
     }
 
-    /// An error once the budget is spent.
+    /// Keeps to the pace; an error once the budget is spent.
     pub(super) fn check_deadline(&self) -> Result<(), CacheError> {
+        if let Some(pace) = &self.pace {
+            let waited = pace.keep(self.deadline.map(|(deadline, _)| deadline));
+            self.waited.set(self.waited.get() + waited);
+        }
         match self.deadline {
             Some((deadline, budget)) if Instant::now() > deadline => {
-                Err(CacheError::OutOfTime(budget))
+                Err(CacheError::OutOfTime { budget, waited: self.waited.get() })
             }
             _ => Ok(()),
         }

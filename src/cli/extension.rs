@@ -56,6 +56,8 @@ impl Extension {
             collection: config.collection,
             answers_kept_for: config.answers_kept_for,
             query_budget: config.query_budget,
+            cpu_percent: config.cpu_percent,
+            answer_bytes: config.answer_bytes,
         })?;
         Ok(ExitCode::SUCCESS)
     }

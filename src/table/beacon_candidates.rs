@@ -12,6 +12,7 @@ use super::grouping;
 use super::judgement::{self, Wanted};
 use super::narrowing::{NARROWING, Narrowing};
 use super::parameters::{DEFAULT_ROW_LIMIT, GroupBy, Parameters};
+use super::room::Room;
 use super::row::Used;
 use super::scan::{Scan, Scanning, Turns};
 use super::selection::{Member, Open, Selection, Shared, is_public};
@@ -23,11 +24,12 @@ use crate::cache::{Group, Reader, Summary};
 use crate::suppression::Rules;
 
 /// The rows for `context`, with `now_ms` (unix milliseconds) as the end of the window if the
-/// query names none.
+/// query names none; an error if they do not fit into `room`.
 pub(super) fn generate(
     reader: &Reader,
     rules: &Rules,
     context: &QueryContext,
+    room: Room,
     now_ms: i64,
 ) -> Result<Answer, TableError> {
     let parameters = Parameters::of(context, now_ms)?;
@@ -50,6 +52,7 @@ pub(super) fn generate(
     });
     let rules = suppresses.then_some(rules);
     let most_rows = parameters.most_rows();
+    let limits = Limits { most_rows, fits: room.rows(), found: AtomicUsize::new(0) };
     let (mut groups_seen, mut window_is_empty) = (0, false);
     let find = |parts| {
         let scan = Scan::of(parts);
@@ -81,7 +84,7 @@ pub(super) fn generate(
         Ok(Prospects { question, shared: selection.shared(), members, runs, next })
     };
     let scan = |reader: &Reader| scanning.some(reader, &turns);
-    let look = |reader: &Reader, prospects: &Prospects| prospects.look(reader, most_rows);
+    let look = |reader: &Reader, prospects: &Prospects| prospects.look(reader, &limits);
     let found = both(reader, &mut twin, scan, find, look)?;
     if let Some(twin) = twin {
         reader.count(twin.cost());
@@ -90,6 +93,7 @@ pub(super) fn generate(
     if parameters.include_all && parameters.row_limit.is_none() && found.rows > DEFAULT_ROW_LIMIT {
         return Err(TableError::TooManyRows { rows: found.rows, limit: DEFAULT_ROW_LIMIT });
     }
+    room.check_count(found.rows.min(most_rows as u64))?;
     keep_first(&mut found.candidates, most_rows);
     let rows: Vec<Row> = found.candidates.into_iter().map(|candidate| candidate.row).collect();
     Ok(Answer {
@@ -163,6 +167,23 @@ impl Found {
     }
 }
 
+/// How many rows there may be, for all threads together.
+struct Limits {
+    /// Those that are returned, however many there are.
+    most_rows: usize,
+    /// Of more than these no answer is made: they are counted, for the error to say how many.
+    fits: usize,
+    found: AtomicUsize,
+}
+
+impl Limits {
+    /// Counts a row; whether there is no answer because of it.
+    fn is_exceeded(&self) -> bool {
+        let found = self.found.fetch_add(1, atomic::Ordering::Relaxed) + 1;
+        found.min(self.most_rows) > self.fits
+    }
+}
+
 /// What is to be examined, by whichever thread comes first.
 struct Prospects<'q> {
     question: Question<'q>,
@@ -181,7 +202,7 @@ struct Prospect {
 
 impl Prospects<'_> {
     /// Examines one after the other that no other thread has taken.
-    fn look(&self, reader: &Reader, most_rows: usize) -> Result<Found, TableError> {
+    fn look(&self, reader: &Reader, limits: &Limits) -> Result<Found, TableError> {
         let selection = Selection::sharing(&self.shared, reader);
         let mut examination = Examination::new(&self.question, selection);
         let mut found = Found::default();
@@ -195,9 +216,13 @@ impl Prospects<'_> {
             let examined = examination.examine(at, members, open, |outcome| match outcome {
                 Outcome::Row(candidate) => {
                     found.rows += 1;
+                    if limits.is_exceeded() {
+                        found.candidates = Vec::new();
+                        return;
+                    }
                     found.candidates.push(candidate);
-                    if found.candidates.len() / 2 > most_rows {
-                        keep_first(&mut found.candidates, most_rows);
+                    if found.candidates.len() / 2 > limits.most_rows {
+                        keep_first(&mut found.candidates, limits.most_rows);
                     }
                 }
                 Outcome::Suppressed => found.suppressed += 1,

@@ -19,6 +19,7 @@ mod judgement;
 mod narrowing;
 mod parameters;
 mod query_context;
+mod room;
 mod row;
 mod scan;
 mod selection;

@@ -119,6 +119,14 @@ impl Parameter {
         }
     }
 
+    /// Whether it is 0 or 1, and 0 unless given.
+    fn is_switch(self) -> bool {
+        matches!(
+            self,
+            Parameter::IncludeSuppressed | Parameter::IncludeLoopback | Parameter::IncludeAll
+        )
+    }
+
     /// What holds where it is not given, in words.
     pub fn default_value(self) -> &'static str {
         match self {
@@ -298,7 +306,7 @@ impl<'c> Given<'c> {
                 let value = constraint.value.as_str();
                 match constraint.operator.comparison() {
                     None => {}
-                    Some("=") => {
+                    Some(_) if constraint.operator.equals() => {
                         let first = *given.get_or_insert(value);
                         if first != value {
                             let (first, second) = (first.to_owned(), value.to_owned());
@@ -309,6 +317,10 @@ impl<'c> Given<'c> {
                         return Err(TableError::ParameterOperator { name, operator });
                     }
                 }
+            }
+            // In WHERE include_all nothing is compared, and nothing would come back.
+            if parameter.is_switch() && given.is_none() && context.names(name) {
+                return Err(TableError::SwitchNotGiven { name });
             }
         }
         Ok(Given(context))
