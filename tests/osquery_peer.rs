@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::peer::{Extension, Host, Osquery, configured, request, signal, socket};
+use crate::peer::{Extension, Host, Osquery, configured, log_of, request, signal, socket};
 use crate::support::TestCache;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -200,6 +200,55 @@ fn an_error_carries_its_message() {
     let answer =
         scene.host.ask(&json!({"do": "call", "item": "beacon_candidates", "request": request}));
     assert!(answer["message"].as_str().unwrap().contains("write include_all = 1"), "{answer}");
+}
+
+#[test]
+fn the_log_says_no_more_than_it_has_to() {
+    let Some(mut scene) = Scene::set() else { return };
+    let one = [("include_all", 2, "1"), ("row_limit", 2, "1")];
+    assert_eq!(scene.host.generate("beacon_candidates", &one)["code"], 0);
+    scene.host.generate("beacon_connections", &[]);
+    scene.host.generate("beacon_candidates", &[("hours", 2, "0")]);
+    scene.extension.terminate();
+    scene.extension.wait(5 * SECOND);
+    let log = std::fs::read_to_string(log_of(&scene.cache)).unwrap();
+    let warnings: Vec<_> = log.lines().filter(|line| line.contains("WARN")).collect();
+    assert_eq!(warnings.len(), 2, "{log}");
+    assert!(warnings[0].contains("] beacon_connections shows the timeline of a group"), "{log}");
+    assert!(warnings[1].contains("] beacon_candidates: hours = '0' is not possible"), "{log}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_osqueryi_starts_while_it_asks_another_osquery_says_nothing() {
+    use std::os::unix::process::CommandExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    let cache = TestCache::new();
+    let (socket, log) = (socket(&cache), log_of(&cache));
+    let start = "\"$0\" --socket \"$1\" --timeout 1 2> \"$2\" & sleep 2; echo $!";
+    let asked = |flag: &str| {
+        let output = Command::new("sh")
+            .arg0("osqueryi")
+            .args(["-c", start, env!("CARGO_BIN_EXE_beacon_candidates")])
+            .args([&socket, &log])
+            .arg(flag)
+            .output()
+            .unwrap();
+        let pid = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+        (pid, std::fs::read_to_string(&log).unwrap())
+    };
+    let (_, said) = asked("--json");
+    assert!(said.contains("no osquery listens"), "{said}");
+    let (pid, said) = asked("--connect=/var/osquery/osquery.em");
+    assert_eq!(said, "");
+    let started = Instant::now();
+    while Path::new(&format!("/proc/{pid}")).exists() {
+        assert!(started.elapsed() < 10 * SECOND, "it outlives its osqueryi");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "");
 }
 
 #[test]

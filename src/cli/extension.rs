@@ -42,6 +42,7 @@ impl Extension {
         use beacon_candidates::host::config::Config;
         use beacon_candidates::host::osquery::{Options, run};
 
+        super::one_arena::begin_with_one_arena();
         let config = match &self.config {
             Some(file) => Config::read(file)?,
             None => Config::read_default()?,

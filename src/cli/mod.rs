@@ -6,6 +6,8 @@ mod extension;
 mod help;
 mod import;
 mod interrupt;
+#[cfg(unix)]
+mod one_arena;
 mod output;
 mod progress;
 mod query;

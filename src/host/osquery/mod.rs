@@ -10,6 +10,7 @@ mod collection;
 mod extension;
 mod incoming;
 mod manager;
+mod parent;
 mod polling;
 mod registration;
 mod server;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::collection::Collecting;
 use super::extension::{self, Extension, IDENTITY};
 use super::manager::{ExtensionInfo, Manager, ManagerError};
+use super::parent::Parent;
 use super::registration::Registration;
 use super::server::Server;
 use super::stream::{connect, is_gone, open, socket_of};
@@ -104,13 +105,27 @@ pub fn run(options: &Options) -> Result<(), SupervisorError> {
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(SupervisorError::Signals)?;
     }
+    let parent = Parent::now();
+    let is_of_no_use = parent.asks_another();
     let supervisor = Supervisor::new(options.clone());
     let registration = Arc::clone(&supervisor.registration);
     // In a thread of its own, so that this one can leave while osquery hangs.
-    let watch = thread::spawn(move || supervisor.watch());
+    let watch = thread::spawn(move || {
+        if is_of_no_use {
+            parent.wait();
+            return Ok(());
+        }
+        match supervisor.watch() {
+            // A short question: osqueryi was faster than we were.
+            Err(SupervisorError::NoOsquery { .. }) if parent.has_ended() => Ok(()),
+            outcome => outcome,
+        }
+    });
     while !watch.is_finished() {
         if stop.load(Ordering::Acquire) {
-            log::info!("ended by a signal");
+            if !is_of_no_use {
+                log::info!("ended by a signal");
+            }
             say_farewell(&options.socket, registration.uuid());
             return Ok(());
         }
