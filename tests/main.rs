@@ -14,6 +14,8 @@ mod evtx_file;
 mod help;
 #[cfg(unix)]
 mod live_collection;
+#[cfg(target_os = "linux")]
+mod load;
 mod oracle;
 #[cfg(unix)]
 mod osquery_peer;

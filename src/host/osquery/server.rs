@@ -1,8 +1,8 @@
 //! The server that osquery calls: a socket of ours, and a thread for each connection to it, over
 //! Thrift's binary protocol (osquery/extensions/thrift/osquery.thrift).
 //!
-//! A rows' worth of maps is never made: what a table answers is written as it stands. What a call
-//! means is up to `extension`.
+//! What a table answers comes written already, and is sent as it stands. What a call means is up to
+//! `extension`.
 
 use std::io::{self, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
