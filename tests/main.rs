@@ -19,6 +19,8 @@ mod help;
 mod kernel_sources;
 #[cfg(unix)]
 mod live_collection;
+#[cfg(target_os = "linux")]
+mod load;
 mod oracle;
 #[cfg(unix)]
 mod osquery_peer;

@@ -8,6 +8,8 @@ mod help;
 mod import;
 mod interrupt;
 mod mapping;
+#[cfg(unix)]
+mod one_arena;
 mod output;
 mod progress;
 mod query;

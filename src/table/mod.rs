@@ -13,6 +13,7 @@ mod names;
 mod parameter;
 mod parameters;
 mod query_context;
+mod room;
 mod row;
 mod status;
 mod suppressions;

@@ -168,6 +168,14 @@ impl Parameter {
         }
     }
 
+    /// Whether it is 0 or 1, and 0 unless given.
+    pub(super) fn is_switch(self) -> bool {
+        matches!(
+            self,
+            Parameter::IncludeSuppressed | Parameter::IncludeLoopback | Parameter::IncludeAll
+        )
+    }
+
     /// The hidden column's name.
     pub fn name(self) -> &'static str {
         self.definition().name

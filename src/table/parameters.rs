@@ -136,7 +136,7 @@ impl<'c> Given<'c> {
                 let value = constraint.value.as_str();
                 match constraint.operator.comparison() {
                     None => {}
-                    Some("=") => {
+                    Some(_) if constraint.operator.equals() => {
                         let first = *given.get_or_insert(value);
                         if first != value {
                             let (first, second) = (first.to_owned(), value.to_owned());
@@ -147,6 +147,10 @@ impl<'c> Given<'c> {
                         return Err(TableError::ParameterOperator { name, operator });
                     }
                 }
+            }
+            // In WHERE include_all nothing is compared, and nothing would come back.
+            if parameter.is_switch() && given.is_none() && context.names(name) {
+                return Err(TableError::SwitchNotGiven { name });
             }
         }
         Ok(Given(context))
