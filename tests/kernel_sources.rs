@@ -262,7 +262,7 @@ fn a_killed_collect_loses_nothing_that_was_committed_and_doubles_nothing() {
             made_ms.push(now_ms());
             numbered_connect(number);
             number += 1;
-            std::thread::sleep(Duration::from_micros(500));
+            std::thread::sleep(Duration::from_millis(3));
         }
         drop(collect); // SIGKILL
         // What this one has collected is there without a gap, up to its last batch.
