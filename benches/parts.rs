@@ -1,10 +1,11 @@
 //! The parts that time goes into, one by one: `cargo bench --bench parts`.
 
+use beacon_candidates::beacon::detectors::{periodic, repetitive_interval};
 use beacon_candidates::beacon::intervals::IntervalDistribution;
-use beacon_candidates::beacon::readings::Readings;
-use beacon_candidates::beacon::{repetitive_interval, rita, score};
+use beacon_candidates::beacon::rita;
+use beacon_candidates::beacon::sketch::{Outline, encode as encode_sketch};
 use beacon_candidates::cache::block::{CAPACITY, decode, decode_times, encode};
-use beacon_candidates::cache::{Connection, DecodedBlock, Outline, Parts};
+use beacon_candidates::cache::{Connection, DecodedBlock, Parts};
 use beacon_candidates::journal::reader::{self, Source};
 use beacon_candidates::journal::{ConnectionEvent, JournalSink, ProcessEvent, Rejection};
 use divan::counter::ItemsCount;
@@ -83,10 +84,10 @@ mod statistics {
     #[divan::bench(args = [20, 200, 20_000])]
     fn median_and_deviation(bencher: Bencher<'_, '_>, count: usize) {
         let times = at_random(count);
-        let outline = Outline::of(&times).unwrap_or_default();
+        let outline = Outline::from_times(&times).unwrap_or_default();
         bencher
             .counter(ItemsCount::new(count))
-            .bench(|| IntervalDistribution::of(black_box(&times), &outline));
+            .bench(|| IntervalDistribution::from_times(black_box(&times), &outline));
     }
 
     #[divan::bench(args = [20, 200, 20_000])]
@@ -110,15 +111,19 @@ mod rhythm {
     use super::*;
 
     #[divan::bench(args = [20, 200, 20_000])]
-    fn ruled_out(bencher: Bencher<'_, '_>, count: usize) {
+    fn sketch(bencher: Bencher<'_, '_>, count: usize) {
         let times = at_random(count);
-        bencher.counter(ItemsCount::new(count)).bench(|| Readings::of_times(black_box(&times)));
+        bencher.counter(ItemsCount::new(count)).bench(|| {
+            let mut sketch = Vec::new();
+            encode_sketch(black_box(&times), &mut sketch);
+            sketch
+        });
     }
 
     #[divan::bench(args = [20, 200, 20_000])]
     fn score_of_beacon(bencher: Bencher<'_, '_>, count: usize) {
         let times = beacon(count);
-        bencher.counter(ItemsCount::new(count)).bench(|| score::rhythm(black_box(&times)));
+        bencher.counter(ItemsCount::new(count)).bench(|| periodic::rhythm(black_box(&times)));
     }
 }
 

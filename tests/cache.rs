@@ -1,10 +1,10 @@
 //! The cache: what is counted once, what is kept, who may open it.
 
 use std::fs;
+use std::time::Duration;
 
-use beacon_candidates::cache::{
-    ALL_GROUPS, CacheError, Payloads, ReadAhead, Reader, Retention, Writer,
-};
+use beacon_candidates::beacon::sketch::VERSION;
+use beacon_candidates::cache::{CacheError, Payloads, ReadAhead, Reader, Retention, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -33,17 +33,15 @@ fn at(offsets_ms: impl IntoIterator<Item = i64>) -> String {
 /// The times of that group in the cache, as milliseconds after the start.
 fn times(cache: &TestCache) -> Vec<i64> {
     let reader = cache.reader();
-    let (mut times, mut payloads) = (Vec::new(), Payloads::of(&reader));
+    let (mut times, mut payloads) = (Vec::new(), Payloads::new(&reader));
     reader
-        .outlines(everything(), ALL_GROUPS, |_, _, blocks| {
-            payloads.times(blocks, everything(), &mut times)
-        })
+        .outlines(everything(), |_, _, blocks| payloads.times(blocks, everything(), &mut times))
         .unwrap();
     times.iter().map(|time_ms| time_ms - START_MS).collect()
 }
 
-fn everything() -> beacon_candidates::cache::Window {
-    beacon_candidates::cache::Window { since_ms: 0, until_ms: i64::MAX }
+fn everything() -> beacon_candidates::beacon::Window {
+    beacon_candidates::beacon::Window { since_ms: 0, until_ms: i64::MAX }
 }
 
 proptest! {
@@ -355,7 +353,7 @@ fn one_writes_and_the_others_are_told_who() {
     assert!(matches!(refused, CacheError::Locked { .. }), "{refused}");
     let this_process = format!("a test (process {})", std::process::id());
     assert!(refused.to_string().contains(&this_process), "{refused}");
-    // Reading goes on beside it.
+    // Hypothesis goes on beside it.
     import_into(&mut writer, at([0, 1, 2]).into());
     assert_eq!(cache.value(LATER_MS, COUNT), "3");
     drop(writer);
@@ -483,59 +481,89 @@ fn a_file_that_is_no_cache_is_left_alone() {
     assert!(matches!(refused, CacheError::NotACache(_)), "{refused}");
 }
 
+/// An older program met the cache of a newer one and collected nothing until somebody removed the file.
 #[test]
-fn a_file_of_another_version_is_refused() {
+fn a_cache_of_a_newer_version_is_moved_aside_by_the_writer_and_only_reported_by_a_reader() {
     let cache = TestCache::new();
-    cache.import(at([0]));
+    cache.import(at([0, 60_000]));
     let database = rusqlite::Connection::open(cache.path()).unwrap();
     database.pragma_update(None, "user_version", 99).unwrap();
     drop(database);
-    let refused = Reader::open(&cache.path()).err().unwrap();
-    assert!(matches!(refused, CacheError::OtherVersion { found: 99, .. }), "{refused}");
-    // By the writer, too, which leaves it where it is.
-    let refused = Writer::open(&cache.path(), "a test", Retention::default()).err().unwrap();
-    assert!(matches!(refused, CacheError::OtherVersion { found: 99, .. }), "{refused}");
-    assert!(cache.path().exists());
+    let content = fs::read(cache.path()).unwrap();
+
+    let reported = Reader::open(&cache.path()).err().unwrap();
+    assert!(matches!(reported, CacheError::Newer { found: 99, .. }), "{reported}");
+    assert_eq!(fs::read(cache.path()).unwrap(), content);
+
+    cache.import(at([0]));
+    assert_eq!(cache.value(LATER_MS, COUNT), "1");
+    let said = cache.value(LATER_MS, "SELECT last_error FROM beacon_status WHERE source = 'cache'");
+    let aside = fs::read_dir(cache.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_string_lossy().contains("cache.sqlite.newer-"))
+        .unwrap();
+    assert!(said.contains(&*aside.to_string_lossy()) && said.contains("format 99"), "{said}");
+    assert_eq!(fs::read(&aside).unwrap(), content);
+    // Once only: the new one is there now.
+    cache.import(at([60_000]));
+    assert_eq!(cache.value(LATER_MS, COUNT), "2");
 }
 
-/// Two threads that read one cache must see one state of it.
+/// Whatever stands in a sketch of another version, it rules nothing out.
 #[test]
-fn a_twin_sees_what_its_reader_sees_or_there_is_none() {
+fn sketches_of_another_version_are_not_used_and_made_anew() {
     let cache = TestCache::new();
-    let cmdline = "x".repeat(4000);
-    let journal = |pids: std::ops::Range<i64>| -> String {
-        pids.map(|pid| {
-            format!(
-                "{{\"time\":{},\"pathname\":\"/bin/a\",\"pid\":{pid},\"cmdline\":\"{cmdline}\",\
-                 \"destination\":\"192.0.2.1\",\"destinationport\":443}}\n",
-                START_MS / 1000 + pid,
-            )
-        })
-        .collect()
+    cache.import(at((0..3_000).map(|index| index * 60_000)));
+    const FOUND: &str = "SELECT number_of_connections, median_interval, detected_by
+                         FROM beacon_candidates WHERE since = 0";
+    let expected = cache.query(LATER_MS, FOUND).unwrap();
+    assert_eq!(expected, [["3000", "60.0", "fixed_interval,repetitive_interval,periodic"]]);
+    let database = rusqlite::Connection::open(cache.path()).unwrap();
+    let rows = || -> Vec<Vec<u8>> {
+        let mut select = database.prepare("SELECT summary FROM block ORDER BY first_ms").unwrap();
+        let rows = select.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
     };
-    cache.import(journal(0..10));
-    let reader = cache.reader();
-    let none: Result<_, CacheError> = reader.snapshot(Reader::twin);
-    assert!(none.unwrap().is_none(), "a small cache is read by one alone");
+    let before = rows();
+    for row in &before {
+        // As if there were no interval and no check-in.
+        let version = VERSION.to_le_bytes();
+        let at = row.windows(2).position(|bytes| bytes == version).unwrap();
+        let mut other = row[..at].to_vec();
+        other.extend(VERSION.wrapping_add(1).to_le_bytes());
+        other.extend([0; 60]);
+        database.execute("UPDATE block SET summary = ?1 WHERE summary = ?2", (other, row)).unwrap();
+    }
+    database.execute("UPDATE sketches SET version = 1", []).unwrap();
+    assert_eq!(cache.query(LATER_MS, FOUND).unwrap(), expected);
+    let mut writer = cache.writer();
+    assert_eq!(cache.query(LATER_MS, FOUND).unwrap(), expected);
+    while writer.continue_upgrade(Duration::ZERO).unwrap() {}
+    assert_eq!(rows(), before);
+    assert_eq!(cache.query(LATER_MS, FOUND).unwrap(), expected);
+}
 
-    cache.import(journal(10..500));
-    let connections = |reader: &Reader| reader.totals().unwrap().connections;
-    reader
-        .snapshot(|reader| {
-            let twin = reader.twin()?.expect("nothing was written meanwhile");
-            cache.import(journal(500..600));
-            assert_eq!((connections(reader), connections(&twin)), (500, 500));
-            Ok::<(), CacheError>(())
-        })
-        .unwrap();
-    reader
-        .snapshot(|reader| {
-            assert_eq!(connections(reader), 600);
-            cache.import(journal(600..601));
-            assert!(reader.twin()?.is_none());
-            Ok::<(), CacheError>(())
-        })
-        .unwrap();
+/// A block that cannot be decoded stopped an upgrade, or the cache went with it.
+#[test]
+fn an_upgrade_leaves_a_block_that_does_not_decode_to_those_who_read_it() {
+    let cache = TestCache::new();
+    cache.import(at((0..5_000).map(|index| index * 60_000)));
+    let database = rusqlite::Connection::open(cache.path()).unwrap();
+    let last = "id = (SELECT max(id) FROM payload)";
+    database.execute(&format!("UPDATE payload SET bytes = x'01ff' WHERE {last}"), []).unwrap();
+    database.execute("UPDATE block SET summary = substr(summary, 2)", []).unwrap();
+    database.execute("UPDATE sketches SET version = 0", []).unwrap();
+    let of_this_version = || -> i64 {
+        let sql = "SELECT count(*) FROM block WHERE hex(substr(summary, 1, 1)) = '00'";
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(of_this_version(), 0);
+    let mut writer = cache.writer();
+    while writer.continue_upgrade(Duration::ZERO).unwrap() {}
+    drop(writer);
+    assert_eq!(of_this_version(), 2);
+    assert!(cache.query(LATER_MS, COUNT).unwrap_err().contains("damaged"));
 }
 
 /// A page at a time, a question over a cache that was not in memory took five times as long as
@@ -543,8 +571,6 @@ fn a_twin_sees_what_its_reader_sees_or_there_is_none() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_that_is_not_in_memory_is_read_ahead() {
-    use std::time::Duration;
-
     use rustix::fs::{Advice, fadvise};
 
     use crate::live_collection::wait_until;
@@ -575,7 +601,6 @@ fn a_file_that_is_not_in_memory_is_read_ahead() {
 #[test]
 fn readers_keep_their_locks_whoever_opens_the_file_beside_them() {
     use std::os::unix::fs::MetadataExt;
-    use std::time::Duration;
 
     use crate::live_collection::wait_until;
     let cache = TestCache::new();
@@ -593,8 +618,8 @@ fn readers_keep_their_locks_whoever_opens_the_file_beside_them() {
         wait_until(&what, Duration::from_secs(5), || locks() == expected);
     };
     let reader = cache.reader();
-    let group: Result<u32, CacheError> = reader.snapshot(Reader::last_group);
-    assert_eq!(group.unwrap(), 1);
+    let last_ms: Result<_, CacheError> = reader.snapshot(Reader::last_ms);
+    assert_eq!(last_ms.unwrap(), Some(START_MS + 60_000));
     assert_locks(1);
     drop(Writer::open(&cache.path(), "test", Retention::default()).unwrap());
     assert_locks(1);

@@ -142,7 +142,7 @@ fn a_first_line_that_was_cut_costs_that_line() {
         }
     }
     // Of a tab-separated log, up to the next header.
-    let (events, _) = read(&format!("\t443\ttcp\n\n{TSV}"));
+    let (events, _) = read(format!("\t443\ttcp\n\n{TSV}"));
     assert_eq!(events.connections, connections(TSV));
     assert_eq!(events.rejections, ["1: comes before the #fields line"]);
 }

@@ -3,6 +3,8 @@
 // Clippy's allowance for tests does not reach the functions that tests share.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[cfg(target_os = "linux")]
+mod audit_stream;
 mod browser;
 mod cache;
 mod cli;
@@ -11,12 +13,17 @@ mod documentation;
 mod documents;
 mod evtx_file;
 mod files;
+mod golden;
 #[cfg(unix)]
 mod help;
 mod journal_rows;
 mod journal_shapes;
+#[cfg(target_os = "linux")]
+mod kernel_sources;
 #[cfg(unix)]
 mod live_collection;
+#[cfg(target_os = "linux")]
+mod load;
 mod oracle;
 #[cfg(unix)]
 mod osquery_peer;
@@ -29,6 +36,7 @@ mod readers;
 mod real_osquery;
 mod report;
 mod rhythm;
+mod sensor_formats;
 #[cfg(unix)]
 mod soak;
 mod statements;

@@ -3,6 +3,7 @@
 //! Needs python3 and the package registry once, for a virtual environment under target/. Where
 //! these are missing the tests pass with a line that says so, unless BEACON_REQUIRE_PEER=1.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -135,16 +136,19 @@ impl Extension {
         Extension::start_on(&socket(cache), cache, flags)
     }
 
-    /// Starts it on a socket.
+    /// Starts it on a socket. Without a configuration among the flags it collects nothing: what it
+    /// would is up to the machine.
     pub fn start_on(socket: &Path, cache: &TestCache, flags: &[&str]) -> Extension {
-        let child = Command::new(env!("CARGO_BIN_EXE_beacon_candidates"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_beacon_candidates"));
+        command
             .args(["--socket", socket.to_str().unwrap()])
             .args(["--cache", cache.path().to_str().unwrap(), "--interval", "1"])
-            .args(flags)
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Extension(child)
+            .args(flags);
+        if !flags.contains(&"--config") {
+            command.arg("--config").arg(configured(cache, "[collector]\nsource = \"none\"\n"));
+        }
+        let log = File::options().create(true).append(true).open(log_of(cache)).unwrap();
+        Extension(command.stderr(log).spawn().unwrap())
     }
 
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
@@ -168,6 +172,18 @@ impl Drop for Extension {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Where the extensions of a cache write what they say.
+pub fn log_of(cache: &TestCache) -> PathBuf {
+    cache.folder().join("extension.log")
+}
+
+/// A configuration beside the cache.
+pub fn configured(cache: &TestCache, text: &str) -> PathBuf {
+    let path = cache.folder().join("beacon_candidates.toml");
+    std::fs::write(&path, text).unwrap();
+    path
 }
 
 pub fn signal(child: &Child, name: &str) {

@@ -19,6 +19,9 @@ const ZEEK_JSON: &str = include_str!("fixtures/zeek_conn.json");
 const NXLOG: &str = include_str!("fixtures/sysmon_nxlog.json");
 const WINLOGBEAT: &str = include_str!("fixtures/sysmon_winlogbeat.json");
 const OSQUERY: &str = include_str!("fixtures/osquery_results.log");
+const AUDIT: &str = include_str!("fixtures/audit.log");
+/// What `TZ=UTC LC_ALL=C ausearch -if audit.log -i` makes of it.
+const AUDIT_INTERPRETED: &str = include_str!("fixtures/audit_interpreted.txt");
 
 /// What a reader handed over.
 #[derive(Debug, Default)]
@@ -192,7 +195,7 @@ fn a_rejection_tells_the_line_and_what_is_wrong_with_which_value() {
     }
 }
 
-fn assert_starts(texts: &[String], starts: &[&str]) {
+pub fn assert_starts(texts: &[String], starts: &[&str]) {
     let agree = texts.len() == starts.len()
         && texts.iter().zip(starts).all(|(text, start)| text.starts_with(start));
     assert!(agree, "{texts:#?} do not start with {starts:#?}");
@@ -472,6 +475,78 @@ fn a_query_that_joins_the_command_line_to_the_sockets_keeps_it() {
 }
 
 #[test]
+fn audit_records_are_calls_to_an_address_however_auditd_or_ausearch_writes_them() {
+    let raw: String =
+        AUDIT.lines().map(|line| line.split('\u{1d}').next().unwrap().to_owned() + "\n").collect();
+    for log in
+        [AUDIT.as_bytes(), raw.as_bytes(), &gz(AUDIT), &zst(AUDIT), AUDIT_INTERPRETED.as_bytes()]
+    {
+        let (events, summary) = read(log);
+        assert_eq!((summary.format, events.rejections), (Format::AuditLog, vec![]));
+        let mut connections = events.connections;
+        connections.sort();
+        assert_eq!(
+            connections,
+            [
+                "1777881600250 web-01 [700:0 /usr/bin/curl $ curl -s https://203.0.113.9/] \
+                 203.0.113.9 443 - - - -",
+                "1777881600254 web-01 [701:0 /opt/a b/agent $ agent --daemon] 2001:db8::9 443 - - - -",
+                // Refused, but called.
+                "1777881660250 web-01 [701:0 /opt/a b/agent $ agent --daemon] 203.0.113.9 443 - - - -",
+                "1777881664000 web-01 [702:0 /usr/sbin/ntpd $ ntpd -n] 203.0.113.123 123 udp - - -",
+                "1777881665000 web-01 [702:0 /usr/sbin/ntpd $ ntpd -n] 203.0.113.123 123 udp - - -",
+                // An i386 program, and one on ARM.
+                "1777881667000 web-01 [703:0 /opt/old $ old] 203.0.113.9 8443 - - - -",
+                "1777881668000 web-01 [704:0 /opt/arm] 203.0.113.9 9443 - - - -",
+            ]
+        );
+        assert_eq!(
+            events.processes,
+            ["web-01 [700:134223552002460000 /usr/bin/curl $ curl -s https://203.0.113.9/]"]
+        );
+        assert_eq!(
+            skipped(&summary),
+            [
+                ("a call that failed before it went out", 1),
+                ("a call without an address", 1),
+                ("a further datagram within a second", 1),
+                ("a record of something else", 2),
+                ("neither a connect nor a send nor an exec", 1),
+                ("no IP address (a socket of the machine itself)", 1),
+                ("port 0 (a look for a route)", 1),
+            ]
+        );
+    }
+}
+
+#[test]
+fn an_audit_log_counts_once_whatever_form_of_it_is_imported_again() {
+    let cache = TestCache::new();
+    let counts = |journal: &str| {
+        let counts = cache.import(journal).counts;
+        (counts.added, counts.duplicates)
+    };
+    assert_eq!(counts(AUDIT), (7, 0));
+    assert_eq!(counts(AUDIT_INTERPRETED), (0, 7));
+    // Rotated in the middle of an event: half of it is no connection.
+    let middle = "node=web-01 type=SOCKADDR msg=audit(1777881660.250:44)";
+    let (first, second) = AUDIT.split_at(AUDIT.find(middle).unwrap());
+    assert_eq!((counts(first), counts(second)), ((0, 2), (0, 4)));
+}
+
+#[test]
+fn lines_of_an_audit_log_that_are_no_records_are_rejected_by_number() {
+    let journal = format!(
+        "{}\nMay  4 08:00:00 web-01 audispd: what\ntype=SYSCALL msg=audit(4 mai 2026 08:00:00:1) : a=b\n",
+        AUDIT.lines().next().unwrap()
+    );
+    let (events, _) = read(journal);
+    assert_eq!(events.rejections.len(), 2);
+    assert!(events.rejections[0].starts_with("2: not an audit record: "), "{events:?}");
+    assert!(events.rejections[1].contains("3: the time '4 mai 2026 08:00:00'"), "{events:?}");
+}
+
+#[test]
 fn a_first_line_longer_than_what_is_read_ahead_does_not_hide_the_format() {
     let row = |n: u32| {
         json!({
@@ -508,7 +583,9 @@ fn what_is_no_journal_is_refused_with_its_name_and_the_kinds_that_are_known() {
     ] {
         let error = try_read(journal, None).unwrap_err();
         assert!(error.contains("the.journal") && error.contains(hint), "{error}");
-        for known in ["NDJSON or CSV", "Sophos", "Zeek conn.log", "Sysmon", ".evtx", "osquery"] {
+        for known in
+            ["NDJSON or CSV", "Sophos", "Zeek conn.log", "Sysmon", ".evtx", "osquery", "audit"]
+        {
             assert!(error.contains(known), "{known}: {error}");
         }
     }

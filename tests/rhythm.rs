@@ -1,6 +1,6 @@
 //! What the score promises, over many groups drawn with fixed seeds.
 
-use beacon_candidates::beacon::score::{THRESHOLD, rhythm};
+use beacon_candidates::beacon::detectors::periodic::{THRESHOLD, rhythm};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use rand::{RngExt, SeedableRng};

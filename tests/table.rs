@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use beacon_candidates::cache::PassOutcome;
 use beacon_candidates::table::{Constraint, Operator, QueryContext, Table, Tables, Value};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -126,7 +127,7 @@ fn parameters_are_echoed_as_given_or_show_what_applies() {
             "SELECT DISTINCT hours, since, until, group_by, min_connections, max_interval_spread,
                     time_delta_threshold, total_events_threshold, percent_beacon_threshold,
                     include_loopback, include_all, row_limit
-             FROM beacon_candidates",
+             FROM beacon_candidates WHERE include_loopback = 0 AND include_all = '0'",
         )
         .unwrap();
     let since = START_MS / 1000;
@@ -171,6 +172,14 @@ fn bad_parameters_are_errors_that_say_which_and_why() {
         ("hours <> 5", "hours is a parameter: give it with = or IN, not !="),
         ("group_by LIKE 'tup%'", "group_by is a parameter: give it with = or IN, not LIKE"),
         ("group_by GLOB 'tup*'", "group_by is a parameter: give it with = or IN, not GLOB"),
+        ("hours IS NULL", "hours is a parameter: give it with = or IN, not IS NULL"),
+        ("include_all IS NULL", "include_all is a parameter: give it with = or IN, not IS NULL"),
+        ("include_all IS NOT 0", "include_all is a parameter: give it with = or IN, not IS NOT"),
+        ("include_all", "include_all is a parameter, and 0 unless it is given with = or IN"),
+        ("NOT include_all", "write include_all = 1"),
+        ("+include_all = 1", "write include_all = 1"),
+        ("include_all = 1 OR pid = 11", "write include_all = 1"),
+        ("include_loopback IS TRUE", "write include_loopback = 1"),
     ] {
         let sql = format!("SELECT pathname FROM beacon_candidates WHERE {condition}");
         let error = error(&cache, &sql);
@@ -186,10 +195,17 @@ fn bad_parameters_are_errors_that_say_which_and_why() {
     );
     let error = twice.unwrap_err().to_string();
     assert_eq!(error, "hours is given as '24' and as '48': no row can have both");
-    // What only leaks through asks nothing.
-    for condition in ["hours IS NOT NULL", "hours IS NOT 5"] {
+    // What is so for every value asks nothing, and IS is =.
+    for (condition, rows) in [
+        ("hours IS NOT NULL", "2"),
+        ("include_all IS 1", "3"),
+        ("include_all IS TRUE AND include_all = 1", "3"),
+        ("include_all = 1 OR include_all = 0", "5"),
+        ("hours", "2"),
+        ("group_by IS 'tuple' AND pid IS 11", "1"),
+    ] {
         let sql = format!("SELECT count(*) FROM beacon_candidates WHERE {condition} LIMIT 5");
-        assert_eq!(column(&cache, &sql), ["2"], "{condition}");
+        assert_eq!(column(&cache, &sql), [rows], "{condition}");
     }
 }
 
@@ -263,6 +279,58 @@ fn loopback_stays_out_unless_asked_for() {
     let connections = "SELECT count(*) FROM beacon_connections WHERE pathname = '/bin/a'";
     assert_eq!(column(&cache, connections), ["0"]);
     assert_eq!(column(&cache, &format!("{connections} AND include_loopback = 1")), ["15"]);
+}
+
+#[test]
+fn a_period_shorter_than_the_times_can_tell_is_not_claimed() {
+    let cache = TestCache::new();
+    let mut journal = String::new();
+    for index in 0..60 {
+        // Too uneven for fixed_interval.
+        let wobble = f64::from(index * 7 % 5) / 5.0 - 0.4;
+        journal +=
+            &line((f64::from(index) + wobble / 4.0) * 60.0, "/bin/short", 11, "198.51.100.1", 443);
+        journal +=
+            &line((f64::from(index) + wobble / 4.0) * 120.0, "/bin/long", 12, "198.51.100.2", 443);
+    }
+    let elsewhere = journal.replace("\"time\"", "\"host\":\"sensor\",\"time\"");
+    cache.import(journal + &elsewhere);
+    let named = || {
+        let sql = "SELECT host || pathname FROM beacon_candidates WHERE detected_by = 'periodic' ORDER BY 1";
+        column(&cache, sql)
+    };
+    let short = |what: &str| {
+        let sql = format!(
+            "SELECT {what} FROM beacon_candidates
+             WHERE include_all = 1 AND pathname = '/bin/short' AND host = ''"
+        );
+        cache.value(NOW_MS, &sql)
+    };
+    let measured = |blur_s, days_before: i64| {
+        let now_ms = NOW_MS - days_before * 86_400_000;
+        let outcome = PassOutcome {
+            source: "socket_events",
+            state: "collecting",
+            now_ms,
+            rejected: 0,
+            last_error: "",
+            cursor_s: None,
+            blur_s: Some(blur_s),
+        };
+        cache.writer().end_pass(&outcome).unwrap();
+    };
+    let all = ["/bin/long", "/bin/short", "sensor/bin/long", "sensor/bin/short"];
+    measured(70, 3);
+    assert_eq!(named(), all);
+    assert!(short("beacon_score").parse::<f64>().unwrap() > 0.5);
+    // Under 98 s.
+    measured(49, 0);
+    measured(12, 0);
+    assert_eq!(named(), ["/bin/long", "sensor/bin/long", "sensor/bin/short"]);
+    for what in ["period", "jitter", "missed_checkins", "beacon_score"] {
+        assert_eq!(short(&format!("{what} IS NULL")), "1", "{what}");
+    }
+    assert_eq!((short("detected_by"), short("checkins IS NULL")), (String::new(), "0".into()));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The detectors that are compared, each as a yes or no to one group.
 
+use beacon_candidates::beacon::detectors::periodic::{self, THRESHOLD};
+use beacon_candidates::beacon::detectors::{fixed_interval, repetitive_interval};
 use beacon_candidates::beacon::intervals::{IntervalDistribution, IntervalStatistics};
-use beacon_candidates::beacon::score::{self, THRESHOLD};
-use beacon_candidates::beacon::{fixed_interval, repetitive_interval, rita};
-use beacon_candidates::cache::Outline;
+use beacon_candidates::beacon::rita;
+use beacon_candidates::beacon::sketch::Outline;
 
 /// Their names, in the order of [`verdicts`].
 pub const DETECTORS: [&str; 5] =
@@ -16,9 +17,10 @@ const SENTINEL: repetitive_interval::Thresholds =
 
 /// What each says of connections at `times_ms` (sorted), of a data set that ends at `end_ms`.
 pub fn verdicts(times_ms: &[i64], bytes_sent: &[u64], end_ms: i64) -> [bool; DETECTORS.len()] {
-    let outline = Outline::of(times_ms);
-    let statistics = outline.as_ref().and_then(IntervalStatistics::of);
-    let distribution = outline.and_then(|outline| IntervalDistribution::of(times_ms, &outline));
+    let outline = Outline::from_times(times_ms);
+    let statistics = outline.as_ref().and_then(IntervalStatistics::from_outline);
+    let distribution =
+        outline.and_then(|outline| IntervalDistribution::from_times(times_ms, &outline));
     let variation = statistics
         .zip(distribution)
         .filter(|(statistics, _)| statistics.average > 0.0)
@@ -29,6 +31,6 @@ pub fn verdicts(times_ms: &[i64], bytes_sent: &[u64], end_ms: i64) -> [bool; DET
         repetitive_interval::find(times_ms, &SENTINEL).hours > 0,
         variation < 0.3,
         rita.is_some_and(|scores| scores.mean >= 0.7),
-        score::rhythm(times_ms).score > THRESHOLD,
+        periodic::rhythm(times_ms).score > THRESHOLD,
     ]
 }

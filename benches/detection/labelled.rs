@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use beacon_candidates::beacon::score;
+use beacon_candidates::beacon::detectors::periodic;
 use beacon_candidates::journal::reader::{self, Source};
 use beacon_candidates::journal::{
     ConnectionEvent, JournalSink, ProcessEvent, Rejection, normalise,
@@ -65,7 +65,7 @@ pub fn score(
         let verdicts = verdicts(&times, &bytes, end_ms);
         let is_named = verdicts[DETECTORS.len() - 1];
         if list && is_named != (label == "malicious") {
-            let rhythm = score::rhythm(&times);
+            let rhythm = periodic::rhythm(&times);
             println!("{label} {class}: {key:?} {} connections: {rhythm:?}", times.len());
         }
         board.count(label, class, verdicts);

@@ -1,6 +1,6 @@
 //! Descriptive statistics of the intervals between consecutive connections.
 
-use crate::cache::{Outline, Spread};
+use super::sketch::{Outline, Spread};
 
 /// What follows from the number of intervals, the first and last connection, and the shortest and
 /// the longest interval; in seconds.
@@ -18,7 +18,7 @@ pub struct IntervalStatistics {
 
 impl IntervalStatistics {
     /// Of connections with this outline; `None` under two of them.
-    pub fn of(outline: &Outline) -> Option<IntervalStatistics> {
+    pub fn from_outline(outline: &Outline) -> Option<IntervalStatistics> {
         let (shortest_ms, longest_ms) = outline.intervals_ms?;
         let sum_ms = (outline.span_ms.1 - outline.span_ms.0) as f64;
         Some(IntervalStatistics {
@@ -42,12 +42,12 @@ pub struct IntervalDistribution {
 impl IntervalDistribution {
     /// Of the intervals between `times_ms`, which must be sorted and have this outline: all of them, or
     /// none where what the outline tells is enough. `None` under two connections.
-    pub fn of(times_ms: &[i64], outline: &Outline) -> Option<IntervalDistribution> {
+    pub fn from_times(times_ms: &[i64], outline: &Outline) -> Option<IntervalDistribution> {
         let (_, longest_ms) = outline.intervals_ms?;
         let longest_ms = longest_ms.unsigned_abs();
         let spread = match outline.spread {
             Some(spread) => spread.with_median(times_ms, longest_ms),
-            None => Spread::of(times_ms, longest_ms)?,
+            None => Spread::from_times(times_ms, longest_ms)?,
         };
         let sum_ms = outline.span_ms.1.abs_diff(outline.span_ms.0);
         let count = u128::from(outline.connections.checked_sub(1)?);
@@ -59,7 +59,7 @@ impl IntervalDistribution {
     }
 }
 
-/// Of so many values with this sum and this sum of squares.
+/// Of `count` values with this sum and this sum of squares.
 fn standard_deviation(count: u128, sum: u64, squares: u128) -> f64 {
     // In whole numbers, where nothing is lost to rounding; spans of many thousand years do not fit.
     let square_of_sum = u128::from(sum).pow(2);
@@ -69,35 +69,6 @@ fn standard_deviation(count: u128, sum: u64, squares: u128) -> f64 {
         |product| product as f64,
     );
     product.sqrt() / count as f64
-}
-
-/// The value at this share (0 to 1) of values that are not negative, which are reordered; between
-/// two by their distance (as R's type 7 and NumPy do). `None` of none.
-pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
-    quantile_at(values, share * values.len().checked_sub(1)? as f64)
-}
-
-/// The lower quartile, the median and the upper one, as [`quantile`] has them.
-pub fn quartiles(values: &mut [f64]) -> Option<[f64; 3]> {
-    let last = values.len().checked_sub(1)?;
-    let median = quantile_at(values, 0.5 * last as f64)?;
-    // Lower values are before it now, higher ones behind it.
-    let middle = last / 2;
-    let upper = quantile_at(&mut values[middle..], 0.75 * last as f64 - middle as f64)?;
-    let lower = quantile_at(&mut values[..=last.min(middle + 1)], 0.25 * last as f64)?;
-    Some([lower, median, upper])
-}
-
-/// The value at a place in the order of values, 0 being that of the lowest.
-fn quantile_at(values: &mut [f64], place: f64) -> Option<f64> {
-    let (at, part) = (place as usize, place.fract());
-    if at >= values.len() {
-        return None;
-    }
-    // Of numbers that are not negative the bits are in their order, and sooner compared.
-    let (_, below, rest) = values.select_nth_unstable_by_key(at, |value| value.to_bits());
-    let above = rest.iter().copied().min_by_key(|value| value.to_bits()).unwrap_or(*below);
-    Some(*below + (above - *below) * part)
 }
 
 fn seconds(ms: f64) -> f64 {
@@ -111,14 +82,15 @@ mod tests {
     use super::*;
 
     fn distribution(times_ms: &[i64]) -> Option<IntervalDistribution> {
-        IntervalDistribution::of(times_ms, &Outline::of(times_ms)?)
+        IntervalDistribution::from_times(times_ms, &Outline::from_times(times_ms)?)
     }
 
     #[test]
     fn the_textbook_example() {
         // Intervals 2, 4, 4, 4, 5, 5, 7, 9: mean 5, population deviation 2, median 4.5.
         let times = [0, 2, 6, 10, 14, 19, 24, 31, 40].map(|second| second * 1000);
-        let statistics = IntervalStatistics::of(&Outline::of(&times).unwrap()).unwrap();
+        let statistics =
+            IntervalStatistics::from_outline(&Outline::from_times(&times).unwrap()).unwrap();
         let expected = IntervalStatistics { min: 2.0, max: 9.0, average: 5.0, sum: 40.0 };
         assert_eq!(statistics, expected);
         let found = distribution(&times).unwrap();
@@ -156,14 +128,15 @@ mod tests {
 
     #[test]
     fn one_connection_has_no_intervals() {
-        assert_eq!(IntervalStatistics::of(&Outline::of(&[5]).unwrap()), None);
-        assert_eq!(Outline::of(&[]), None);
+        assert_eq!(IntervalStatistics::from_outline(&Outline::from_times(&[5]).unwrap()), None);
+        assert_eq!(Outline::from_times(&[]), None);
         assert_eq!(distribution(&[5]), None);
     }
 
     #[test]
     fn connections_in_one_instant_have_intervals_of_zero() {
-        let statistics = IntervalStatistics::of(&Outline::of(&[7, 7, 7]).unwrap()).unwrap();
+        let statistics =
+            IntervalStatistics::from_outline(&Outline::from_times(&[7, 7, 7]).unwrap()).unwrap();
         assert_eq!((statistics.min, statistics.max), (0.0, 0.0));
         let found = distribution(&[7, 7, 7]).unwrap();
         assert_eq!((found.median, found.stddev), (Some(0.0), 0.0));

@@ -1,21 +1,19 @@
 //! The maths of rhythm: from the times of one group's connections to statistics and verdicts.
 //!
-//! Pure: no I/O and no clock, so that every function here is its own specification. Which
-//! connections make a group, and what is shown of it, is the table's affair.
+//! Pure: no I/O, no clock and no storage, so that every function here is its own specification. Every
+//! other room may use it, and it uses none of them.
 
 mod bars;
-mod chance;
-pub mod fixed_interval;
-pub mod folding;
+pub mod checkins;
+pub mod detectors;
+mod hypothesis;
 pub mod intervals;
-mod multiples;
-mod ordered;
 pub mod periodicity;
-pub mod readings;
-pub mod repetitive_interval;
+mod quantile;
 pub mod rita;
-pub mod score;
+pub mod sketch;
 pub mod sparkline;
-mod timeline;
+mod window;
 
-pub use timeline::Timeline;
+pub use hypothesis::{HYPOTHESES, Hypothesis};
+pub use window::Window;

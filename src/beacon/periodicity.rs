@@ -4,7 +4,7 @@
 //! absence of the host. Each interval is judged by itself, because an implant draws its sleep from
 //! its last wake-up: its phase drifts, and a lid that is closed for hours shifts it.
 
-use super::intervals::{quantile, quartiles};
+use super::quantile::{quantile, quartiles};
 
 /// An interval longer than this many periods is an absence.
 pub const MOST_PERIODS: i64 = 10;

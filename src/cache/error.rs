@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::block::DecodeError;
+use crate::varint::DecodeError;
 use crate::words;
 
 /// A cache could not be opened, read or written.
@@ -44,12 +44,13 @@ pub enum CacheError {
     /// The file is not ours, so it is left alone.
     #[error("{0} is no cache of beacon_candidates: name another file with --cache")]
     NotACache(PathBuf),
-    /// The file was written by another version, and cannot be read by this one.
+    /// The file was written by a newer version, and cannot be read by this one.
     #[error(
-        "the cache {path} has format {found}, and this version of beacon_candidates reads {known}: \
-         use the version that wrote it, or another file with --cache"
+        "the cache {path} is of a newer version of beacon_candidates: it has format {found}, and \
+         this version reads none above {known}; ask it with a version that is not older than the \
+         one that filled it"
     )]
-    OtherVersion {
+    Newer {
         /// The file.
         path: PathBuf,
         /// Its version.
@@ -82,13 +83,26 @@ pub enum CacheError {
     /// SQLite failed.
     #[error("the cache failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// Reading took longer than it may.
+    /// Hypothesis took longer than it may.
     #[error(
-        "the query took longer than its {}: ask for fewer hours or narrow it by pathname or \
-         destination, or raise query_budget_ms",
-        words::duration(.0.as_secs_f64())
+        "the query took longer than its {}{}: ask for fewer hours or narrow it by pathname or \
+         destination, or raise query_budget_ms{}",
+        words::duration(.budget.as_secs_f64()),
+        match .waited.is_zero() {
+            true => String::new(),
+            false => format!(
+                ", of which it waited {} so as not to exceed its share of the processors",
+                words::duration(.waited.as_secs_f64())
+            ),
+        },
+        if .waited.is_zero() { "" } else { " or cpu_percent" }
     )]
-    OutOfTime(Duration),
+    OutOfTime {
+        /// How long it might take.
+        budget: Duration,
+        /// How long it did nothing, to keep to its pace.
+        waited: Duration,
+    },
     /// A block does not decode.
     #[error("the cache is damaged: {0}")]
     Block(#[from] DecodeError),
@@ -127,7 +141,7 @@ impl CacheError {
 }
 
 /// SQLite's own word for it, or rows that are missing or hold what we never wrote.
-pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error as E;
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     match error {

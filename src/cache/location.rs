@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::CacheError;
+use crate::cache::CacheError;
 
 const FILE: &str = "cache.sqlite";
 
@@ -83,13 +83,13 @@ fn owner_and_mode(_path: &Path) -> Option<(u32, u32)> {
 }
 
 /// The error of a cache that cannot be opened, with who may.
-pub(super) fn refused(path: &Path, error: io::Error) -> CacheError {
+pub(crate) fn refused(path: &Path, error: io::Error) -> CacheError {
     let who = who_may_open(path, &error);
     CacheError::Open { path: path.to_owned(), reason: error.to_string(), who }
 }
 
 /// The error of a cache that is not there.
-pub(super) fn missing(path: &Path) -> CacheError {
+pub(crate) fn missing(path: &Path) -> CacheError {
     let elsewhere = match (default_path(), system_path()) {
         (Some(own), Some(system)) if own == path => elsewhere(&own, &system),
         _ => String::new(),
@@ -107,14 +107,14 @@ fn elsewhere(own: &Path, system: &Path) -> String {
 }
 
 /// A file beside `path`, of its name and `suffix`.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
 /// Creates the folder of `path`, for its owner only, if it is not there.
-pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
         return Ok(());
     };
@@ -129,7 +129,7 @@ pub(super) fn create_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Opens `path` for writing, creating it for its owner only.
-pub(super) fn open_private(path: &Path) -> io::Result<std::fs::File> {
+pub(crate) fn open_private(path: &Path) -> io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
@@ -139,7 +139,7 @@ pub(super) fn open_private(path: &Path) -> io::Result<std::fs::File> {
 
 /// Creates the file at `path` for its owner only, if it is not there; an error where it can be neither
 /// created nor written. One that is there is not opened, as by [`check_readable`].
-pub(super) fn create_private(path: &Path) -> io::Result<()> {
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     if !path.exists() {
         return open_private(path).map(drop);
     }
@@ -158,7 +158,7 @@ pub(super) fn create_private(path: &Path) -> io::Result<()> {
 
 /// An error where the file at `path` cannot be read. On Unix it is not opened for that: to close it
 /// again would release the locks that SQLite holds on it for others of this process.
-pub(super) fn check_readable(path: &Path) -> io::Result<()> {
+pub(crate) fn check_readable(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     rustix::fs::access(path, rustix::fs::Access::READ_OK)?;
     #[cfg(not(unix))]

@@ -3,81 +3,64 @@
 //!
 //! A *group* here is the finest that the cache keeps: host, pathname, destination, port and
 //! protocol. What is asked of the groups, and how they are put together into larger ones, is
-//! decided to the right of this room.
+//! decided to the right of this room. What sketches hold is decided in `beacon`; here they are bytes.
+//!
+//! ```text
+//! name               id, text                     hosts, pathnames and destinations
+//! domain             id, text, last_ms            names of destinations, by connection
+//! process_instance   id, host, pathname, pid, start, cmdline, ...
+//! connection_group   id, host, pathname, destination, port, protocol, scope, ...
+//! block              group_id, first_ms, last_ms, id, connections, bytes, summary
+//! payload            id, bytes                    the connections of a block
+//! latest             last_ms                      one row
+//! sketches           version                      one row: of the sketches of all blocks
+//! source             name, state, cursor_s, ...   what beacon_status shows
+//! ```
+//!
+//! `block.summary` is all that a query reads of most blocks, in one value. Numbers without a width are
+//! LEB128:
+//!
+//! ```text
+//! 00                       1 byte   format 9; format 8 began with the group's id
+//! group                             id, host, pathname, destination, port
+//! protocol, scope          2 bytes
+//! number                            of the block within its group
+//! first_ms                 8 bytes  unix milliseconds
+//! last_ms - first_ms
+//! connections
+//! sketch                            to the end, as `beacon::sketch::encode` has it
+//!   version                2 bytes  of the maths that made it
+//!   shortest, longest               interval, milliseconds; only of two connections or more
+//!   twice the median                of the intervals, milliseconds; the same
+//!   sum of squares         8 bytes  of the intervals; the same
+//!   sums                            numbers of two bytes, zeros at the end left out
+//! ```
+//!
+//! `payload.bytes` holds the connections column by column: their number; then times, process instances
+//! and domains, each as a first value and the differences between the others; then bytes sent and
+//! received. How a column is coded is told in `format/column.rs`.
 
-use std::ops::Range;
-
-pub mod block;
-mod blocks;
-pub mod checkins;
-mod claims;
-mod column;
-mod decoded;
-mod digest;
+mod blur;
 mod error;
-mod group;
-mod group_row;
-mod instances;
+mod format;
 mod location;
-mod lock;
-mod merge;
-mod merge_into_blocks;
-mod names;
-mod pass;
-mod pauses;
-mod payloads;
-mod read_ahead;
-mod reader;
-pub mod repetition;
-mod retention;
-mod schema;
+mod pace;
+mod read;
 mod sources;
-mod spread;
-mod summary;
-mod variation;
-mod waiting;
-mod walk;
-mod writer;
+mod write;
 
-pub use block::Connection;
-pub use decoded::{DecodedBlock, Parts, Run};
+pub use blur::shortest_period_s;
 pub use error::CacheError;
-pub use group::Group;
+pub use format::block::{self, Connection};
+pub use format::decoded::{DecodedBlock, Parts, Run};
+pub use format::group::Group;
 pub use location::{default_path, system_path};
-pub(crate) use names::is_windows;
-pub use pass::Pass;
-pub use pauses::Pauses;
-pub use payloads::Payloads;
-pub use read_ahead::ReadAhead;
-pub use reader::{Cost, Instance, Reader, Totals};
-pub use repetition::Repetition;
-pub use retention::Retention;
+pub use pace::Pace;
+pub use read::payloads::Payloads;
+pub use read::read_ahead::ReadAhead;
+pub use read::reader::{Cost, Instance, Reader, Totals};
 pub use sources::{Cursor, PassOutcome, Source};
-pub use spread::{Counting, Median, Spread};
-pub use summary::{Outline, Rhythms, Summary, shortest_and_longest};
-pub use variation::Variation;
-pub use walk::ALL_GROUPS;
-pub use writer::{PassCounts, Writer};
-
-/// A span of time, both ends included, in unix milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// The first millisecond of it.
-    pub since_ms: i64,
-    /// The last millisecond of it.
-    pub until_ms: i64,
-}
-
-impl Window {
-    /// Its first and its last millisecond.
-    pub fn span_ms(self) -> (i64, i64) {
-        (self.since_ms, self.until_ms)
-    }
-
-    /// Where the points in time that it holds lie among `sorted_ms`.
-    pub fn range_of(self, sorted_ms: &[i64]) -> Range<usize> {
-        let from = sorted_ms.partition_point(|time_ms| *time_ms < self.since_ms);
-        let to = sorted_ms.partition_point(|time_ms| *time_ms <= self.until_ms);
-        from.min(to)..to
-    }
-}
+pub use write::lock::is_being_written;
+pub use write::pass::Pass;
+pub use write::retention::Retention;
+pub use write::writer::{PassCounts, Writer};

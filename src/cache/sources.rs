@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{CacheError, PassCounts};
+use crate::cache::{CacheError, PassCounts, blur};
 
 /// One source, as `beacon_status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct PassOutcome<'a> {
     /// Of a live source, unix seconds: what was recorded before is in the cache with this pass.
     /// `None` leaves the one before.
     pub cursor_s: Option<i64>,
+    /// Of a source whose times are of batches, how far apart those were, in seconds.
+    pub blur_s: Option<u32>,
 }
 
 /// Up to where the last live source has been collected.
@@ -53,7 +55,7 @@ pub struct Cursor {
 }
 
 /// Adds a pass to its source's row.
-pub(super) fn record(
+pub(crate) fn record(
     outcome: &PassOutcome<'_>,
     counts: &PassCounts,
     connection: &Connection,
@@ -83,6 +85,10 @@ pub(super) fn record(
             outcome.last_error,
             outcome.cursor_s,
         ])?;
+    if let Some(blur_s) = outcome.blur_s {
+        let time_ms = counts.last_event_ms.unwrap_or(outcome.now_ms);
+        blur::record(outcome.source, blur_s, time_ms, connection)?;
+    }
     if outcome.cursor_s.is_some() {
         // Where two have collected, the later one says where to go on.
         connection
@@ -96,7 +102,7 @@ pub(super) fn record(
 }
 
 /// Notes of the live source that it is collected no more; it can be again.
-pub(super) fn stop(reason: &str, connection: &Connection) -> Result<(), CacheError> {
+pub(crate) fn stop(reason: &str, connection: &Connection) -> Result<(), CacheError> {
     connection
         .prepare_cached("UPDATE source SET state = 'stopped; ' || ?1 WHERE cursor_s IS NOT NULL")?
         .execute([reason])?;
@@ -104,7 +110,7 @@ pub(super) fn stop(reason: &str, connection: &Connection) -> Result<(), CacheErr
 }
 
 /// Where collection goes on, whichever source it was that collected last.
-pub(super) fn cursor(connection: &Connection) -> Result<Option<Cursor>, CacheError> {
+pub(crate) fn cursor(connection: &Connection) -> Result<Option<Cursor>, CacheError> {
     let cursor = connection
         .prepare_cached("SELECT name, cursor_s FROM source WHERE cursor_s IS NOT NULL")?
         .query_row([], |row| Ok(Cursor { source: row.get(0)?, time_s: row.get(1)? }))
@@ -113,7 +119,7 @@ pub(super) fn cursor(connection: &Connection) -> Result<Option<Cursor>, CacheErr
 }
 
 /// All sources, by name.
-pub(super) fn all(connection: &Connection) -> Result<Vec<Source>, CacheError> {
+pub(crate) fn all(connection: &Connection) -> Result<Vec<Source>, CacheError> {
     let mut select = connection.prepare_cached(
         "SELECT name, state, last_poll_ms, last_event_ms, events_total, events_duplicate,
                 events_rejected, last_error

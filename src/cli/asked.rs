@@ -21,7 +21,7 @@ use super::interrupt::on_interrupt;
 use super::latest::{Latest, latest};
 use super::misuse;
 use super::progress::Progress;
-use super::reading::ReadingArguments;
+use super::reading::{Reading, ReadingArguments};
 use super::say::{complain, warn};
 
 #[derive(Args)]
@@ -105,8 +105,10 @@ impl AskedArguments {
             let progress = Progress::new();
             remove_when_interrupted(folder.path(), &progress)?;
             let cache = folder.path().join("cache.sqlite");
+            let reading = self.reading.reading()?;
             let files = journal_files(&self.journal)?;
-            let read = fill_temporary(&cache, &files, &self.reading, verbose, &progress)?;
+            let writer = Writer::temporary(&cache, self.reading.retention())?;
+            let read = fill_temporary(writer, &files, reading, verbose, &progress)?;
             (cache, Some(folder), Some(read), Some(Now::Latest))
         };
         let source = match &*self.journal {
@@ -182,13 +184,12 @@ fn remove_when_interrupted(folder: &Path, progress: &Progress) -> Result<()> {
 /// Reads the files, telling in a line each what was left out of them. One that is refused is told and
 /// does not keep the others from being asked; if there is no other, it is an error.
 fn fill_temporary(
-    path: &Path,
+    mut writer: Writer,
     files: &[JournalFile],
-    reading: &ReadingArguments,
+    reading: Reading,
     verbose: bool,
     progress: &Progress,
 ) -> Result<FilesRead> {
-    let mut writer = Writer::temporary(path, reading.retention())?;
     let mut read = FilesRead::default();
     let mut others = Others::default();
     let mut last_refusal = None;

@@ -13,6 +13,11 @@ pub fn closing(examples: &str, failure: &str) -> StyledStr {
     sections(&[("Examples", examples), ("Exit status", &exit_status)])
 }
 
+/// The same of a verb that goes on until a signal ends it: then all went well.
+pub fn closing_until_a_signal(examples: &str, failure: &str) -> StyledStr {
+    sections(&[("Examples", examples), ("Exit status", &exit_status(failure))])
+}
+
 /// The same without a verb, and the files that are read where none are named. To an extension a
 /// signal is no failure.
 pub fn closing_with_files(examples: &str, failure: &str) -> StyledStr {

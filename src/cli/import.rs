@@ -16,9 +16,11 @@ use super::files::{JournalFile, journal_files};
 use super::help;
 use super::interrupt::on_interrupt;
 use super::progress::Progress;
-use super::reading::{ReadingArguments, name_of};
+use super::reading::{Reading, ReadingArguments, name_of};
 use super::say::{complain, say, warn};
 
+/// Readers see what an upgrade of the cache has done after each of these.
+const UPGRADE_SLICE: Duration = Duration::from_secs(1);
 /// So many rejected lines are shown without --verbose.
 const SHOWN_REJECTIONS: u64 = 10;
 
@@ -42,10 +44,13 @@ const FAILURE: &str = "a file cannot be read, or none has a connection or a proc
 const EXAMPLES: &str = "  \
   beacon_candidates import --cache hunt.sqlite *.evtx osqueryd.results.log
   beacon_candidates import --cache hunt.sqlite --format zeek /opt/zeek/logs/2026-05-04
+  beacon_candidates import --cache hunt.sqlite --time-format milliseconds \\
+      --columns time=ts,host=agent,pathname=exe,destination=dst.ip,destinationport=dst.port edr.json
   gzip -dc conn.log.gz | beacon_candidates import --cache hunt.sqlite -";
 
 impl Import {
     pub fn run(self, verbose: bool) -> Result<ExitCode> {
+        let reading = self.reading.reading()?;
         let path = super::cache_path(self.cache)?;
         let files = journal_files(&self.files)?;
         let mut writer = Writer::open(&path, "an import", self.reading.retention())?;
@@ -55,7 +60,7 @@ impl Import {
         let mut others = Others::default();
         for file in &files {
             let (next, outcome) =
-                import_or_begin_anew(writer, &file.path, &self.reading, verbose, &progress)?;
+                import_or_begin_anew(writer, &file.path, reading, verbose, &progress)?;
             writer = next;
             match outcome {
                 Ok(report) => {
@@ -70,6 +75,8 @@ impl Import {
             }
         }
         others.tell();
+        // Of a cache that an earlier version has filled.
+        while writer.continue_upgrade(UPGRADE_SLICE).map_err(|error| error.at(writer.path()))? {}
         Ok(if has_read && !has_failed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
@@ -87,7 +94,7 @@ fn clear_when_interrupted(progress: &Progress) -> Result<()> {
 fn import_or_begin_anew(
     mut writer: Writer,
     file: &Path,
-    reading: &ReadingArguments,
+    reading: Reading,
     verbose: bool,
     progress: &Progress,
 ) -> Result<(Writer, Result<Report, ReadError<CacheError>>)> {
@@ -109,7 +116,7 @@ fn import_or_begin_anew(
 pub fn import_file(
     writer: &mut Writer,
     file: &Path,
-    reading: &ReadingArguments,
+    reading: Reading,
     verbose: bool,
     progress: &Progress,
 ) -> Result<Report, ReadError<CacheError>> {
@@ -127,11 +134,11 @@ pub fn import_file(
     let summary = Source::open(file, |raw| progress.watch(raw))
         .map_err(|source| ReadError::Io { name: name.clone(), source })
         .and_then(|source| {
-            let source = match reading.longest_line() {
+            let source = match reading.longest_line {
                 Some(bytes) => source.with_longest_line(bytes),
                 None => source,
             };
-            reader::read(source, reading.family(), &mut pass)
+            reader::read(source, reading.family, &mut pass)
         });
     let bytes = progress.end();
     let summary = match summary {
@@ -157,6 +164,7 @@ pub fn import_file(
         rejected: summary.delivered.rejected,
         last_error: &last_error,
         cursor_s: None,
+        blur_s: None,
     };
     let counts = writer.end_pass(&outcome).map_err(ReadError::Sink)?;
     Ok(Report { name, summary, counts, bytes, time: begun.elapsed() })

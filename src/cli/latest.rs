@@ -2,7 +2,8 @@
 //! a host whose clock is wrong writes them.
 
 use anyhow::Result;
-use beacon_candidates::cache::{ALL_GROUPS, CacheError, Reader, Window};
+use beacon_candidates::beacon::Window;
+use beacon_candidates::cache::{CacheError, Reader};
 use beacon_candidates::words;
 
 /// Clocks may differ so much: a time zone that was left out is no fault of a clock.
@@ -61,7 +62,7 @@ struct Until {
 fn until(reader: &Reader, until_ms: i64) -> Result<Until> {
     let mut found = Until::default();
     let window = Window { since_ms: 0, until_ms };
-    reader.outlines(window, ALL_GROUPS, |_, outline, _| {
+    reader.outlines(window, |_, outline, _| {
         found.connections += outline.connections;
         found.last_ms = found.last_ms.max(outline.span_ms.1);
         Ok::<_, CacheError>(())

@@ -2,12 +2,16 @@
 
 mod asked;
 mod assets;
+mod collect;
 mod extension;
 mod files;
 mod help;
 mod import;
 mod interrupt;
 mod latest;
+mod mapping;
+#[cfg(unix)]
+mod one_arena;
 mod output;
 mod progress;
 mod query;
@@ -72,6 +76,8 @@ enum Verb {
     Report(report::Report),
     /// Read journal files into a cache
     Import(import::Import),
+    /// Record the connections of this machine into a cache, until Ctrl-C (Linux)
+    Collect(collect::Collect),
     /// Show what a cache holds and where it came from
     Status(status::Status),
     /// Make a journal of an endpoint's day, with implants and their labels
@@ -94,7 +100,7 @@ impl Arguments {
     /// under it would tell of their own.
     pub fn log_filter(&self) -> &'static str {
         match (self.verbose, &self.extension.socket) {
-            (true, _) => "debug",
+            (true, _) => "debug,aya=warn,aya_obj=warn",
             (false, Some(_)) => "warn,beacon_candidates=info",
             (false, None) => "warn",
         }
@@ -107,6 +113,7 @@ impl Arguments {
             (Some(Verb::Query(query)), None) => query.run(self.verbose),
             (Some(Verb::Report(report)), None) => report.run(self.verbose),
             (Some(Verb::Import(import)), None) => import.run(self.verbose),
+            (Some(Verb::Collect(collect)), None) => collect.run(),
             (Some(Verb::Status(status)), None) => status.run(),
             (Some(Verb::Simulate(simulate)), None) => simulate.run(),
             (Some(Verb::Assets(assets)), None) => assets.run(),

@@ -2,15 +2,19 @@
 
 use std::path::Path;
 
+use anyhow::Result;
 use beacon_candidates::cache::Retention;
 use beacon_candidates::journal::reader::Family;
 use clap::{Args, ValueEnum};
+
+use super::mapping::MappingArguments;
 
 #[derive(Args)]
 #[command(next_help_heading = "How journal files are read")]
 pub struct ReadingArguments {
     /// What the files are
-    #[arg(long, value_enum, default_value_t = FormatName::Auto)]
+    #[arg(long, value_enum, default_value_t = FormatName::Auto,
+        conflicts_with_all = ["columns", "mapping"])]
     format: FormatName,
 
     /// The longest line or record that is read, like 64M [default: 16M, 4M where it takes a tree or
@@ -22,6 +26,18 @@ pub struct ReadingArguments {
     /// all]
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     max_size: Option<u64>,
+
+    #[command(flatten)]
+    mapping: MappingArguments,
+}
+
+/// What was said of the files.
+#[derive(Clone, Copy)]
+pub struct Reading {
+    /// What they are; `None` to tell by their content.
+    pub family: Option<Family>,
+    /// The longest line, in bytes, if one was asked for.
+    pub longest_line: Option<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,27 +48,34 @@ enum FormatName {
     Journal,
     /// Zeek conn.log, TSV or JSON
     Zeek,
-    /// Sysmon: .evtx, or JSON from whoever ships it
+    /// Sysmon and Windows event 5156: .evtx, XML, or JSON from whoever ships it
     Sysmon,
     /// osquery's result log, and rows that osqueryi prints as JSON
     Osquery,
+    /// Linux's audit.log, or ausearch's text
+    Audit,
 }
 
-impl ReadingArguments {
-    /// The format that was named.
-    pub fn family(&self) -> Option<Family> {
-        Some(match self.format {
+impl FormatName {
+    fn family(self) -> Option<Family> {
+        Some(match self {
             FormatName::Auto => return None,
             FormatName::Journal => Family::Journal,
             FormatName::Zeek => Family::Zeek,
             FormatName::Sysmon => Family::Sysmon,
             FormatName::Osquery => Family::Osquery,
+            FormatName::Audit => Family::Audit,
         })
     }
+}
 
-    /// The longest line, in bytes.
-    pub fn longest_line(&self) -> Option<usize> {
-        self.max_line.and_then(|bytes| usize::try_from(bytes).ok())
+impl ReadingArguments {
+    /// What is said of the files, with what a mapping names in its file.
+    pub fn reading(&self) -> Result<Reading> {
+        Ok(Reading {
+            family: self.mapping.family()?.or(self.format.family()),
+            longest_line: self.max_line.and_then(|bytes| usize::try_from(bytes).ok()),
+        })
     }
 
     /// What the cache keeps: everything, unless a size was given.
@@ -69,6 +92,7 @@ impl ReadingArguments {
         ]
         .into_iter()
         .find_map(|(is_given, option)| is_given.then_some(option))
+        .or(self.mapping.given())
     }
 }
 

@@ -58,6 +58,12 @@ pub fn warn(sentence: impl Display) {
     tell(WARNING, "", sentence);
 }
 
+/// Tells what is being done, beside the output.
+#[cfg(target_os = "linux")] // the one verb that goes on until it is told to end
+pub fn note(sentence: impl Display) {
+    tell(Style::new(), "", sentence);
+}
+
 /// Writes a line to standard error; if that is closed, nobody wants to know. Names of files and
 /// lines of journals come from others: they cannot steer the terminal.
 fn tell(style: Style, prefix: &str, sentence: impl Display) {

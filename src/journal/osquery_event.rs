@@ -103,6 +103,11 @@ impl<'a> EventRow<'a> {
         (is_sysmon && !self.data.is_empty()).then(|| (self.eventid.text(), self.data.text()))
     }
 
+    /// The second at which it was recorded; `None` if it does not say.
+    pub(super) fn recorded_s(&self) -> Option<i64> {
+        Some(self.time.time_ms("time").ok()??.div_euclid(1000))
+    }
+
     /// Whether it is of a table of sockets.
     pub(super) fn is_of_a_socket(&self) -> bool {
         self.remote_address.is_some()

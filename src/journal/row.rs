@@ -14,10 +14,10 @@ use super::delivery::{Delivery, JournalSink};
 use super::field::{Field, FieldError};
 use super::sophos;
 use super::time_spelling::TimeSpelling;
-use super::{ConnectionEvent, FileTime, Process, Protocol, SophosPid};
+use super::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, record_id};
 
 /// A column of the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]
 pub(super) enum Column {
     Time,
@@ -42,14 +42,34 @@ pub(super) enum Column {
     SophosPort,
     EndpointName,
     EndpointId,
+    /// The record's own id; only in other products' records.
+    RecordId,
 }
 
-const COLUMNS: usize = Column::EndpointId as usize + 1;
+const COLUMNS: usize = Column::RecordId as usize + 1;
 
 impl Column {
     /// The column of this name; case and underscores do not matter.
     pub(super) fn named(name: &str) -> Option<Column> {
         Column::spelled(name).or_else(|| Column::folded(name))
+    }
+
+    /// Whether it is one of our own journal, whatever its name there, rather than of Sophos' alone.
+    pub(super) fn is_ours(self) -> bool {
+        use Column::{
+            DataSource, EndpointId, EndpointName, SophosDestination, SophosPort, SophosTime,
+            Subject,
+        };
+        !matches!(
+            self,
+            Subject
+                | DataSource
+                | SophosTime
+                | SophosDestination
+                | SophosPort
+                | EndpointName
+                | EndpointId
+        )
     }
 
     fn folded(name: &str) -> Option<Column> {
@@ -95,15 +115,17 @@ pub(super) fn missing_column_of<'n>(names: impl Iterator<Item = &'n str>) -> Opt
     missing_column(&columns)
 }
 
+/// The columns that rows of connections need: ours, or else Sophos'.
+pub(super) const NEEDED: [([Column; 2], &str); 3] = [
+    ([Column::Time, Column::SophosTime], "time"),
+    ([Column::Destination, Column::SophosDestination], "destination"),
+    ([Column::DestinationPort, Column::SophosPort], "destinationport"),
+];
+
 /// A column that rows of connections need and these lack.
 pub(super) fn missing_column(columns: &[Column]) -> Option<&'static str> {
-    let needed = [
-        ([Column::Time, Column::SophosTime], "time"),
-        ([Column::Destination, Column::SophosDestination], "destination"),
-        ([Column::DestinationPort, Column::SophosPort], "destinationport"),
-    ];
     let is_missing = |either: &[Column]| !either.iter().any(|column| columns.contains(column));
-    needed.into_iter().find(|(either, _)| is_missing(either)).map(|(_, name)| name)
+    NEEDED.into_iter().find(|(either, _)| is_missing(either)).map(|(_, name)| name)
 }
 
 /// The columns of one row.
@@ -117,6 +139,11 @@ impl<'a> Row<'a> {
         if field.is_empty() {
             *field = value;
         }
+    }
+
+    /// The value of a column, which is empty then.
+    pub(super) fn take(&mut self, column: Column) -> Field<'a> {
+        std::mem::take(&mut self.0[column as usize])
     }
 
     /// Reads the columns of a JSON object.
@@ -196,7 +223,7 @@ impl<'a> Row<'a> {
             domain: domain.trim(),
             bytes_sent: self.get(Column::BytesSent).count("bytes_sent", u64::MAX)?,
             bytes_received: self.get(Column::BytesReceived).count("bytes_received", u64::MAX)?,
-            record_id: None,
+            record_id: self.record_id(),
         }))
     }
 
@@ -225,6 +252,11 @@ impl<'a> Row<'a> {
         let (pathname, cmdline) =
             (self.get(Column::Pathname).text(), self.get(Column::Cmdline).text());
         Ok(take(Process { pathname: pathname.trim(), pid, start, cmdline: &cmdline }))
+    }
+
+    fn record_id(&self) -> Option<u32> {
+        let id = self.get(Column::RecordId).text();
+        (!id.is_empty()).then(|| record_id(id.as_bytes()))
     }
 
     /// The SophosPID as it stands there; '' if absent.

@@ -72,11 +72,11 @@ impl<'a> Event<'a> {
                 data_of(object.pointer("/Event/EventData")?)?,
             );
         }
-        // NXLog, with the data beside the rest; others with the data in a field of its own.
+        // NXLog, with the data beside the rest; others with the data as text in a field of its own.
         let computer = ["Hostname", "Computer", "host"].map(|name| text(&object[name]));
         let data = match object.get("EventData") {
-            Some(data) => data_of(data).or_else(|| data_of(object)),
-            None => data_of(object),
+            Some(data @ Value::String(_)) => data_of(data).or_else(|| data_of(object)),
+            _ => data_of(object),
         };
         Event::new(
             object.get("EventID")?,

@@ -7,21 +7,27 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::polling::{Osquery, Polling};
+use super::registration::Registration;
 use super::slices::{Reach, Slices};
 use super::supervisor::Options;
-use crate::cache::{CacheError, Retention, Writer};
+use crate::cache::{self, CacheError, Retention, Writer};
+#[cfg(target_os = "linux")]
+use crate::collection::collect;
 use crate::host::config::{Collection, CollectionSource};
 use crate::journal::collector::{self, Choice, Collector, HostError, SqlSource};
+#[cfg(target_os = "linux")]
+use crate::journal::kernel::{ReadError, open_first};
 use crate::table::CacheUse;
 
 /// What other writers are told of us.
 const ROLE: &str = "an extension of osquery";
 /// How far a first poll of events looks back at least, seconds.
 const LEAST_LOOKBACK_S: i64 = 3600;
+/// What an upgrade of the cache leaves to be done is done for so long at a time.
+const UPGRADE_SLICE: Duration = Duration::from_millis(50);
 /// Between two slices while catching up, so that both sides stay within their share of a core.
 const CATCH_UP_PAUSE: Duration = Duration::from_millis(500);
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
@@ -30,8 +36,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const SETTLING: Duration = Duration::from_secs(60);
 /// How often to look whether something better than the last resort records by now.
 const LOOKS_AGAIN: Duration = Duration::from_secs(600);
-/// How often to look for another collector, or a free cache, where there was none.
+/// How often to look for another collector where there was none.
 const TRIES_AGAIN: Duration = Duration::from_secs(30);
+/// How often to look whether another has given up the cache.
+const LOOKS_FOR_THE_LOCK: Duration = Duration::from_millis(500);
 /// After so many failures in a row the choice is made anew.
 const FAILURES: u32 = 3;
 const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
@@ -45,6 +53,7 @@ pub(super) struct Collecting {
     retention: Retention,
     collection: Collection,
     cache_use: Arc<CacheUse>,
+    registration: Arc<Registration>,
     begun: Instant,
 }
 
@@ -52,54 +61,117 @@ pub(super) struct Collecting {
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stopped {
     #[error("{0}")]
-    NothingRecords(&'static str),
+    NothingRecords(String),
     #[error("another source may record by now")]
     LooksAgain,
+    #[error("waiting for osquery's events to start")]
+    Settling,
+    #[error("osquery has another extension of our name")]
+    NotRegistered,
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
     Cache(#[from] CacheError),
 }
 
+/// What the log says of collection: each change once.
+#[derive(Default)]
+struct Told {
+    /// What collection is from, or why there is none.
+    last: String,
+    /// Whether osquery had not answered.
+    was_silent: bool,
+}
+
+impl Told {
+    /// It goes on.
+    fn collects(&mut self, source: &str) {
+        let now = format!("collects from {source}");
+        let again =
+            if std::mem::take(&mut self.was_silent) { "osquery answers again: " } else { "" };
+        if self.changes_to(&now) {
+            log::info!("{again}{now}");
+        }
+    }
+
+    /// It does not, for now.
+    fn stopped(&mut self, stopped: &Stopped) {
+        self.was_silent |= matches!(stopped, Stopped::Host(_));
+        let now = format!("collects nothing: {stopped}");
+        if !self.changes_to(&now) {
+            return;
+        }
+        match stopped {
+            // It happens at every start, and goes by.
+            Stopped::Settling | Stopped::LooksAgain => log::debug!("{now}"),
+            // As configured, or as it is beside another extension.
+            Stopped::NothingRecords(_)
+            | Stopped::NotRegistered
+            | Stopped::Cache(CacheError::Locked { .. }) => log::info!("{now}"),
+            Stopped::Host(_) | Stopped::Cache(_) => log::warn!("{now}"),
+        }
+    }
+
+    fn changes_to(&mut self, now: &str) -> bool {
+        std::mem::replace(&mut self.last, now.to_owned()) != now
+    }
+}
+
 impl Collecting {
-    pub(super) fn new(options: &Options, cache_use: Arc<CacheUse>) -> Collecting {
+    pub(super) fn new(
+        options: &Options,
+        cache_use: Arc<CacheUse>,
+        registration: Arc<Registration>,
+    ) -> Collecting {
         Collecting {
             socket: options.socket.clone(),
             cache: options.cache.clone(),
             retention: options.retention,
             collection: options.collection.clone(),
             cache_use,
+            registration,
             begun: Instant::now(),
         }
     }
 
-    /// Collects until the process ends.
+    /// Collects until the process is about to end, while osquery has us registered: another extension
+    /// of our name fills the cache otherwise.
     pub(super) fn run(self) {
         let mut pause = FIRST_PAUSE;
         let mut slices = Slices::new();
-        let mut told = String::new();
+        let mut told = Told::default();
         loop {
-            let stopped = match self.collect(&mut slices, &mut pause) {
+            self.registration.wait();
+            if self.registration.has_ended() {
+                return;
+            }
+            let stopped = match self.collect(&mut slices, &mut pause, &mut told) {
                 Ok(never) => match never {},
                 Err(stopped) => stopped,
             };
             self.cache_use.reads(&stopped.to_string());
-            if std::mem::replace(&mut told, stopped.to_string()) != told {
-                log::warn!("collects nothing: {stopped}");
-            }
-            match stopped {
-                Stopped::LooksAgain => {}
+            told.stopped(&stopped);
+            let pause = match stopped {
+                Stopped::LooksAgain | Stopped::NotRegistered => Duration::ZERO,
+                Stopped::Settling => TRIES_AGAIN,
                 Stopped::NothingRecords(reason) => {
-                    self.note_stopped(reason);
-                    thread::sleep(TRIES_AGAIN);
+                    self.note_stopped(&reason);
+                    TRIES_AGAIN
                 }
                 // Who holds it may end at any time.
-                Stopped::Cache(CacheError::Locked { .. }) => thread::sleep(TRIES_AGAIN),
-                Stopped::Host(_) | Stopped::Cache(_) => {
-                    thread::sleep(pause);
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                Stopped::Cache(CacheError::Locked { .. }) => {
+                    while cache::is_being_written(&self.cache)
+                        && self.registration.holds_for(LOOKS_FOR_THE_LOCK)
+                    {}
+                    Duration::ZERO
                 }
-            }
+                Stopped::Host(_) | Stopped::Cache(_) => {
+                    let this = pause;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    this
+                }
+            };
+            self.registration.holds_for(pause);
         }
     }
 
@@ -109,17 +181,20 @@ impl Collecting {
         &self,
         slices: &mut Slices,
         next_pause: &mut Duration,
+        told: &mut Told,
     ) -> Result<Infallible, Stopped> {
         let choice = self.choose()?;
-        let collector = choice.collector.ok_or(Stopped::NothingRecords(choice.remark))?;
+        let not_from_kernel = self.collect_from_kernel(choice.is_told_to_record, told)?;
+        let nothing = || Stopped::NothingRecords(choice.remark.to_owned());
+        let collector = choice.collector.ok_or_else(nothing)?;
         let is_last_resort = self.is_last_resort(&collector);
         if is_last_resort && self.begun.elapsed() < SETTLING {
-            return Err(Stopped::NothingRecords("waiting for osquery's events to start"));
+            return Err(Stopped::Settling);
         }
         let writer = Writer::open(&self.cache, ROLE, self.retention)?.with_batch(BATCH);
         self.cache_use.writes();
-        log::info!("collects from {}", collector.name());
         let mut polling = Polling::new(writer, collector, choice.remark);
+        polling.warning(&not_from_kernel);
         let interval = self.interval(&mut polling, choice.events_expiry_s);
         let reach = Reach {
             first_s: match polling.collector.is_an_event_table() {
@@ -142,9 +217,8 @@ impl Collecting {
             match polling.poll(&self.socket, slices, reach, now_ms) {
                 Ok(is_up_to_date) => {
                     *next_pause = FIRST_PAUSE;
-                    if std::mem::take(&mut failures) > 0 {
-                        log::info!("collects from {} again", polling.collector.name());
-                    }
+                    failures = 0;
+                    told.collects(polling.collector.name());
                     if !is_up_to_date {
                         pause = CATCH_UP_PAUSE;
                     }
@@ -156,7 +230,7 @@ impl Collecting {
                     if failures >= FAILURES {
                         return Err(error.into());
                     }
-                    log::warn!("a poll of {} failed: {error}", polling.collector.name());
+                    told.stopped(&error.into());
                     pause = FIRST_PAUSE * failures;
                 }
                 Err(Stopped::Cache(error)) if error.is_damage() => {
@@ -164,7 +238,9 @@ impl Collecting {
                 }
                 Err(stopped) => return Err(stopped),
             }
-            thread::sleep(pause);
+            if !self.rest(&mut polling.writer, pause)? {
+                return Err(Stopped::NotRegistered);
+            }
             if is_last_resort && looked.elapsed() > LOOKS_AGAIN {
                 looked = Instant::now();
                 let better = self.choose()?.collector;
@@ -173,6 +249,67 @@ impl Collecting {
                 }
             }
         }
+    }
+
+    /// Collects from the kernel while osquery has us registered, where that is possible and nobody has
+    /// named another source; else says why it is not possible, '' if that was not asked for.
+    #[cfg(target_os = "linux")]
+    fn collect_from_kernel(
+        &self,
+        is_told_to_record: bool,
+        told: &mut Told,
+    ) -> Result<String, Stopped> {
+        let journal = match &self.collection.source {
+            CollectionSource::Kernel(source) => source.open().map_err(|reason| {
+                Stopped::NothingRecords(format!(
+                    "collector.source is '{}': {reason}",
+                    source.name()
+                ))
+            })?,
+            CollectionSource::Table(collector::Source::Auto) if is_told_to_record => {
+                match open_first() {
+                    Ok(journal) => journal,
+                    Err(reason) => return Ok(reason.to_string()),
+                }
+            }
+            _ => return Ok(String::new()),
+        };
+        let writer = Writer::open(&self.cache, ROLE, self.retention)?;
+        self.cache_use.writes();
+        told.collects(journal.name());
+        match collect(journal, writer, &mut || self.registration.holds_for(Duration::ZERO)) {
+            Ok(_) => Err(Stopped::NotRegistered),
+            Err(ReadError::Sink(error)) => Err(error.into()),
+            Err(error @ ReadError::Kernel(_)) => Err(Stopped::NothingRecords(error.to_string())),
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn collect_from_kernel(
+        &self,
+        _is_told_to_record: bool,
+        _told: &mut Told,
+    ) -> Result<String, Stopped> {
+        match &self.collection.source {
+            CollectionSource::Kernel(source) => Err(Stopped::NothingRecords(format!(
+                "collector.source is '{}', which only Linux has",
+                source.name()
+            ))),
+            _ => Ok(String::new()),
+        }
+    }
+
+    /// Waits for the next poll, and meanwhile goes on with the upgrade of the cache, if there is one;
+    /// gives whether to go on.
+    fn rest(&self, writer: &mut Writer, pause: Duration) -> Result<bool, CacheError> {
+        let end = Instant::now() + pause;
+        let left = || end.saturating_duration_since(Instant::now());
+        while !left().is_zero() && writer.continue_upgrade(UPGRADE_SLICE)? {
+            if !self.registration.holds_for(CATCH_UP_PAUSE.min(left())) {
+                return Ok(false);
+            }
+        }
+        Ok(self.registration.holds_for(left()))
     }
 
     /// Whether it was chosen, not named.
@@ -188,6 +325,7 @@ impl Collecting {
                 return Ok(collector::choose(*source, &mut osquery)?);
             }
             CollectionSource::Nothing => (None, "collector.source is 'none'"),
+            CollectionSource::Kernel(_) => (None, ""),
             CollectionSource::Sql(sql) => {
                 let sql = SqlSource::new(sql, self.collection.overlap_s);
                 let sql = sql.map_err(|error| HostError(error.to_string()))?;
@@ -197,7 +335,7 @@ impl Collecting {
                 (Some(Collector::Sql(SqlSource::sophos(self.collection.overlap_s))), "")
             }
         };
-        Ok(Choice { collector, remark, events_expiry_s: None })
+        Ok(Choice { collector, remark, events_expiry_s: None, is_told_to_record: true })
     }
 
     /// Between two polls: often enough that osquery has not forgotten what was between them.
@@ -209,10 +347,10 @@ impl Collecting {
         };
         let half_s = expiry_s.unsigned_abs() / 2;
         if half_s < LEAST_S {
-            polling.warning = format!(
+            polling.warning(&format!(
                 "events may be lost, because osquery forgets them after {expiry_s} s \
                  (--events_expiry)"
-            );
+            ));
         }
         self.collection.poll.min(Duration::from_secs(half_s.max(LEAST_S)))
     }

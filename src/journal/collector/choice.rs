@@ -20,6 +20,8 @@ pub struct Choice {
     /// After so many seconds osquery may forget an event (its flag `events_expiry`); `None` if it
     /// never does.
     pub events_expiry_s: Option<i64>,
+    /// Whether osquery records events unless something is missing; in osqueryi it does not.
+    pub is_told_to_record: bool,
 }
 
 /// A collector that the user has named.
@@ -78,7 +80,8 @@ pub fn choose(source: Source, host: &mut dyn Host) -> Result<Choice, HostError> 
     };
     let events_expiry_s = events_expiry_s.unwrap_or(DEFAULT_EVENTS_EXPIRY_S);
     let events_expiry_s = (events_expiry_s > 0).then_some(events_expiry_s);
-    Ok(Choice { collector, remark, events_expiry_s })
+    let is_told_to_record = !osquery.disables_events();
+    Ok(Choice { collector, remark, events_expiry_s, is_told_to_record })
 }
 
 impl Osquery {
@@ -138,6 +141,10 @@ impl Osquery {
         }
     }
 
+    fn disables_events(&self) -> bool {
+        self.flag("disable_events") == Some("true")
+    }
+
     fn first_that_records(&self) -> (Option<Collector>, &'static str) {
         let records =
             |table: &str| self.recording.contains_key(table) && self.tables.contains(table);
@@ -154,7 +161,7 @@ impl Osquery {
             return (Some(Named::BpfSocketEvents.into()), "");
         }
         // As osqueryi does unless told otherwise: who looks around there wants no journal.
-        if self.flag("disable_events") == Some("true") {
+        if self.disables_events() {
             return (None, "this osquery records no events (--disable_events)");
         }
         if self.tables.contains(open_sockets::NAME) {

@@ -1,9 +1,10 @@
-//! Our own journal as CSV with a header, a record at a time, separated by commas, semicolons (Excel
-//! in much of Europe), tabs or vertical bars.
+//! CSV with a header, a record at a time, separated by commas, semicolons (Excel in much of Europe),
+//! tabs or vertical bars; what the columns mean is the caller's.
 //!
 //! A quoted value may go on over several lines, but a stray quote must not swallow the rest of
 //! the file: a record has a bounded number of lines, and of bytes.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::io::BufRead;
 
@@ -12,8 +13,6 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use super::Stop;
 use super::lines::{LONGEST_LINE, Lines};
 use crate::journal::delivery::{Delivery, JournalSink};
-use crate::journal::field::Field;
-use crate::journal::row::{Column, Row, missing_column, missing_column_of};
 
 /// More lines than this are no value of a journal's.
 const LONGEST_RECORD: usize = 64;
@@ -22,14 +21,17 @@ const LARGEST_RECORD: usize = 4 << 20;
 
 const SEPARATORS: [u8; 4] = *b",;\t|";
 
+/// A column that Fleet adds. It writes values as JSON texts, whose escapes CSV does not have.
+const OF_FLEET: &str = "host_display_name";
+
 /// A CSV journal.
 pub(super) struct Csv<R> {
     lines: Lines<R>,
     largest_record: usize,
     /// Read already, and still to be parsed: what followed a quote that was not closed.
     pending: VecDeque<NumberedLine>,
-    /// By position; `None` for columns that are not ours.
-    columns: Vec<Option<Column>>,
+    /// The header's.
+    names: Vec<String>,
     record: Record,
 }
 
@@ -38,21 +40,12 @@ struct NumberedLine {
     text: String,
 }
 
-/// Why there is no header.
-pub(super) enum HeaderProblem {
-    Io(std::io::Error),
-    /// A column that is missing from it.
-    Missing(&'static str),
-}
-
-/// Whether a journal that starts with `head` has the names of our columns in its first line.
-pub(super) fn has_header(head: &str) -> bool {
+/// What `tell` makes of the names in the header of a journal that starts with `head`.
+pub(super) fn in_header<T>(head: &str, tell: impl Fn(&[&str]) -> Option<T>) -> Option<T> {
     let mut lines = head.lines().filter(|line| !line.trim().is_empty());
-    let header = lines.next().map(|line| match announced_separator(line) {
-        Some(_) => lines.next().unwrap_or_default(),
-        None => line,
-    });
-    header.is_some_and(|header| separator_of(header).is_some())
+    let first = lines.next()?;
+    let header = if announced_separator(first).is_some() { lines.next()? } else { first };
+    separated(header, tell).map(|(_, told)| told)
 }
 
 /// The separator in the line that Excel reads it from, `sep=;`.
@@ -64,43 +57,61 @@ fn announced_separator(line: &str) -> Option<u8> {
     }
 }
 
-/// What separates the names of our columns in a header; `None` if they are not there.
-fn separator_of(header: &str) -> Option<u8> {
-    SEPARATORS.into_iter().find(|separator| {
-        let names = header.split(char::from(*separator));
-        missing_column_of(names.map(str::trim)).is_none()
+/// The separator of a header's names with which they tell something, and what.
+fn separated<T>(header: &str, tell: impl Fn(&[&str]) -> Option<T>) -> Option<(u8, T)> {
+    SEPARATORS.into_iter().find_map(|separator| {
+        let names = header.split(char::from(separator));
+        let names: Vec<_> = names.map(|name| name.trim().trim_matches('"')).collect();
+        tell(&names).map(|told| (separator, told))
     })
 }
 
 impl<R: BufRead> Csv<R> {
-    /// Reads the header. `longest_line` is in bytes, if one was asked for.
-    pub(super) fn new(source: R, longest_line: Option<usize>) -> Result<Csv<R>, HeaderProblem> {
+    /// Reads the header, with the separator that makes its names those that the caller knows.
+    /// `longest_line` is in bytes, if one was asked for.
+    pub(super) fn new(
+        source: R,
+        longest_line: Option<usize>,
+        knows: impl Fn(&[&str]) -> bool,
+    ) -> std::io::Result<Csv<R>> {
         let mut csv = Csv {
             lines: Lines::new(source, longest_line.unwrap_or(LONGEST_LINE)),
             largest_record: longest_line.unwrap_or(LARGEST_RECORD),
             pending: VecDeque::new(),
-            columns: Vec::new(),
-            record: Record::new(b','),
+            names: Vec::new(),
+            record: Record::new(b',', None),
         };
-        let mut header = csv.next_line().map_err(HeaderProblem::Io)?;
+        let mut header = csv.next_line()?;
         let announced = header.as_ref().and_then(|line| announced_separator(&line.text));
         if announced.is_some() {
-            header = csv.next_line().map_err(HeaderProblem::Io)?;
+            header = csv.next_line()?;
         }
         if let Some(header) = header {
-            let separator = announced.or_else(|| separator_of(&header.text));
-            csv.record = Record::new(separator.unwrap_or(b','));
+            let separator = announced.or_else(|| {
+                separated(&header.text, |names| knows(names).then_some(())).map(|found| found.0)
+            });
+            let separator = separator.unwrap_or(b',');
+            csv.record = Record::new(separator, None);
             csv.record.begin();
             csv.record.add(&header.text);
-            csv.columns = csv.record.fields().map(|name| Column::named(&name)).collect();
+            csv.names = csv.record.fields().map(Cow::into_owned).collect();
+            if csv.names.iter().any(|name| name == OF_FLEET) {
+                csv.record = Record::new(separator, Some(b'\\'));
+            }
         }
-        let known: Vec<_> = csv.columns.iter().flatten().copied().collect();
-        missing_column(&known).map_or(Ok(csv), |column| Err(HeaderProblem::Missing(column)))
+        Ok(csv)
     }
 
+    /// The names in the header.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Hands over each record that has as many values as the header has names.
     pub(super) fn read<S: JournalSink>(
         &mut self,
         to: &mut Delivery<'_, S>,
+        mut deliver: impl FnMut(&Record, &mut Delivery<'_, S>) -> Result<(), S::Error>,
     ) -> Result<(), Stop<S::Error>> {
         while let Some(first) = self.next_line().map_err(Stop::Io)? {
             to.at_line(first.number);
@@ -117,7 +128,12 @@ impl<R: BufRead> Csv<R> {
                 more.push(next);
             }
             if is_complete {
-                self.deliver(to).map_err(Stop::Sink)?;
+                let (fields, names) = (self.record.fields().count(), self.names.len());
+                if fields == names {
+                    deliver(&self.record, to).map_err(Stop::Sink)?;
+                } else {
+                    to.reject(format_args!("has {fields} fields where the header has {names}"));
+                }
             } else {
                 to.reject("opens a quote that is not closed soon");
                 more.into_iter().rev().for_each(|line| self.pending.push_front(line));
@@ -140,25 +156,10 @@ impl<R: BufRead> Csv<R> {
         }
         Ok(None)
     }
-
-    fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
-        let (fields, columns) = (self.record.fields().count(), self.columns.len());
-        if fields != columns {
-            to.reject(format_args!("has {fields} fields where the header has {columns}"));
-            return Ok(());
-        }
-        let mut row = Row::default();
-        for (column, value) in self.columns.iter().zip(self.record.fields()) {
-            if let Some(column) = column {
-                row.set(*column, Field::Text(value));
-            }
-        }
-        row.deliver(to)
-    }
 }
 
 /// The fields of one record, parsed line by line.
-struct Record {
+pub(super) struct Record {
     reader: Reader,
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -167,9 +168,9 @@ struct Record {
 }
 
 impl Record {
-    fn new(separator: u8) -> Record {
+    fn new(separator: u8, escape: Option<u8>) -> Record {
         let (bytes, ends) = (vec![0; 1024], vec![0; 64]);
-        let reader = ReaderBuilder::new().delimiter(separator).build();
+        let reader = ReaderBuilder::new().delimiter(separator).escape(escape).build();
         Record { reader, bytes, ends, bytes_used: 0, ends_used: 0 }
     }
 
@@ -204,7 +205,7 @@ impl Record {
         false
     }
 
-    fn fields(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    pub(super) fn fields(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let ends = &self.ends[..self.ends_used];
         let begins = std::iter::once(0).chain(ends.iter().copied());
         begins.zip(ends).map(|(begin, end)| String::from_utf8_lossy(&self.bytes[begin..*end]))

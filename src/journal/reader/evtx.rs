@@ -1,15 +1,15 @@
-//! Windows event log files with Sysmon's events.
+//! Windows event log files.
 //!
-//! The `evtx` crate undoes the binary XML, a chunk at a time; what an event means is in `sysmon`.
+//! The `evtx` crate undoes the binary XML, a chunk at a time; what an event means is in
+//! `windows_event`.
 
 use std::fs::File;
 use std::io::{Read, Result, Write};
 
 use evtx::{EvtxParser, ParserSettings};
 
-use super::{Source, Stop, sysmon};
+use super::{Source, Stop, windows_event};
 use crate::journal::delivery::{Delivery, JournalSink};
-use crate::journal::sysmon_event::Event;
 
 /// Bytes of a file's header, and of each of the chunks that follow it.
 const FILE_HEADER: u64 = 4 << 10;
@@ -62,10 +62,7 @@ pub(super) fn read<S: JournalSink>(
             Ok(record) => {
                 last_record = record.event_record_id;
                 to.at_line(last_record);
-                match Event::of(&record.data) {
-                    Some(event) => event.deliver(to).map_err(Stop::Sink)?,
-                    None => to.skip(sysmon::OF_OTHERS),
-                }
+                windows_event::deliver(&record.data, to).map_err(Stop::Sink)?;
             }
             Err(error) => {
                 to.at_line(last_record + 1);

@@ -7,8 +7,11 @@ use serde_json::Value;
 
 use super::objects::{Objects, Shape};
 use super::wrapping::{self, Wrapping};
-use super::{csv_journal, json, osquery_log, zeek};
+use super::{
+    answer, audit_log, csv_journal, event_xml, json, osquery_log, records, windows_event, zeek,
+};
 use crate::journal::printable::printable_cut;
+use crate::journal::records::Layout;
 use crate::journal::row::are_column_names;
 use crate::journal::sysmon_event::Event;
 
@@ -31,6 +34,20 @@ pub enum Format {
     Evtx,
     /// osquery's result log: differential, batch or snapshot lines of socket_events rows.
     OsqueryLog,
+    /// Linux's audit.log, or what ausearch makes of it.
+    AuditLog,
+    /// Windows events as JSON objects, of which the first is not Sysmon's.
+    WindowsJson,
+    /// Windows events as XML.
+    WindowsXml,
+    /// Windows events as XML in a column of a CSV file.
+    WindowsXmlCsv,
+    /// Records of another product, or of a mapping that the user gave, as JSON objects.
+    RecordsJson(&'static Layout),
+    /// The same as CSV with a header.
+    RecordsCsv(&'static Layout),
+    /// The same within the one JSON object that an API answered.
+    Answer(&'static Layout),
 }
 
 /// What a user calls a format; JSON and its alternatives are told apart by content.
@@ -44,21 +61,46 @@ pub enum Family {
     Sysmon,
     /// osquery's result log.
     Osquery,
+    /// Linux's audit records.
+    Audit,
+    /// Records whose fields a mapping of the user's names.
+    Mapped(&'static Layout),
 }
 
 impl Family {
+    /// What JSON objects are that do not tell.
     fn of_json(self) -> Format {
         match self {
             Family::Journal => Format::JournalJson,
             Family::Zeek => Format::ZeekJson,
             Family::Sysmon => Format::SysmonJson,
             Family::Osquery => Format::OsqueryLog,
+            Family::Audit => Format::AuditLog,
+            Family::Mapped(layout) => Format::RecordsJson(layout),
+        }
+    }
+
+    fn includes(self, format: Format) -> bool {
+        match format {
+            Format::JournalJson | Format::JournalCsv => self == Family::Journal,
+            Format::ZeekTsv | Format::ZeekJson => self == Family::Zeek,
+            Format::SysmonJson
+            | Format::Evtx
+            | Format::WindowsJson
+            | Format::WindowsXml
+            | Format::WindowsXmlCsv => self == Family::Sysmon,
+            Format::OsqueryLog => self == Family::Osquery,
+            Format::AuditLog => self == Family::Audit,
+            Format::RecordsJson(layout) | Format::RecordsCsv(layout) | Format::Answer(layout) => {
+                self == Family::Mapped(layout)
+                    || self == Family::Osquery && layout.source_name() == "osquery_rows"
+            }
         }
     }
 }
 
 /// What the start of a journal tells of it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) enum Start {
     /// JSON objects.
     Json {
@@ -77,9 +119,9 @@ impl Start {
         let text = String::from_utf8_lossy(head);
         let is_evtx = head.starts_with(EVTX_MAGIC);
         match family {
-            None if is_evtx => Ok(Start::Other(Format::Evtx)),
+            None | Some(Family::Sysmon) if is_evtx => Ok(Start::Other(Format::Evtx)),
             None => Start::of_text(&text),
-            Some(Family::Sysmon) if is_evtx => Ok(Start::Other(Format::Evtx)),
+            Some(Family::Mapped(layout)) => Ok(Start::mapped(layout, &text)),
             Some(family) => Ok(Start::within(family, &text)),
         }
     }
@@ -95,17 +137,53 @@ impl Start {
     }
 
     fn within(family: Family, head: &str) -> Start {
-        let format = family.of_json();
-        match (family, Shape::of(head)) {
-            (_, Some(shape)) => {
-                let tell = |object: &str| of_object(object).filter(|found| *found == format);
-                let wrapping = find_in(head, shape, &tell).map(|(_, wrapping)| wrapping);
-                Start::Json { shape, kind: Some((format, wrapping.unwrap_or_default())) }
+        if family == Family::Audit {
+            return Start::Other(Format::AuditLog);
+        }
+        if let Some(shape) = Shape::of(head) {
+            let tell = |object: &str| {
+                let format = of_object(object).or_else(|| of_product(object));
+                format.filter(|format| family.includes(*format))
+            };
+            let kind = find_in(head, shape, &|object| wrapping::find(object, &tell));
+            let kind = kind.unwrap_or_else(|| (family.of_json(), Wrapping::new()));
+            return Start::Json { shape, kind: Some(kind) };
+        }
+        match family {
+            Family::Journal => Start::Other(Format::JournalCsv),
+            Family::Zeek => Start::Other(Format::ZeekTsv),
+            _ => match of_csv(head).filter(|format| family.includes(*format)) {
+                Some(format) => Start::Other(format),
+                None if family == Family::Sysmon && event_xml::find_start(head).is_some() => {
+                    Start::Other(Format::WindowsXml)
+                }
+                None => {
+                    let kind = Some((family.of_json(), Wrapping::new()));
+                    Start::Json { shape: Shape::Lines, kind }
+                }
+            },
+        }
+    }
+
+    /// A journal whose fields a mapping names.
+    fn mapped(layout: &'static Layout, head: &str) -> Start {
+        let is_header = |names: &[&str]| records::are_columns_of(layout, names).then_some(());
+        let shape = match csv_journal::in_header(head, is_header) {
+            Some(()) => None,
+            None => Shape::of(head),
+        };
+        let Some(shape) = shape else {
+            return Start::Other(Format::RecordsCsv(layout));
+        };
+        let format = Format::RecordsJson(layout);
+        let tell = |object: &str| records::is_record_of(layout, object).then_some(format);
+        match find_in(head, shape, &|object| wrapping::find(object, &tell)) {
+            None if answer::has_fields_of(layout, head.as_bytes()) => {
+                Start::Other(Format::Answer(layout))
             }
-            (Family::Journal, None) => Start::Other(Format::JournalCsv),
-            (Family::Zeek, None) => Start::Other(Format::ZeekTsv),
-            (Family::Sysmon | Family::Osquery, None) => {
-                Start::Json { shape: Shape::Lines, kind: Some((format, Wrapping::new())) }
+            kind => {
+                let kind = kind.unwrap_or_else(|| (format, Wrapping::new()));
+                Start::Json { shape, kind: Some(kind) }
             }
         }
     }
@@ -114,14 +192,30 @@ impl Start {
         let Some(first) = head.lines().find(|line| !line.trim().is_empty()) else {
             return Err(" (it is empty)".to_owned());
         };
+        if audit_log::is_audit_log(head) {
+            return Ok(Start::Other(Format::AuditLog));
+        }
         if zeek::is_tsv(head) {
             return Ok(Start::Other(Format::ZeekTsv));
         }
-        if csv_journal::has_header(head) {
-            return Ok(Start::Other(Format::JournalCsv));
+        if let Some(format) = of_csv(head) {
+            return Ok(Start::Other(format));
+        }
+        if !first.trim_start().starts_with(['{', '[']) && is_event_xml(head) {
+            return Ok(Start::Other(Format::WindowsXml));
         }
         match Shape::of(head) {
-            Some(shape) => Ok(Start::Json { shape, kind: find_in(head, shape, &of_object) }),
+            Some(shape) => {
+                let kind = find_in(head, shape, &in_object);
+                let answer = match kind {
+                    Some(_) => None,
+                    None => answer::layout_in(head.as_bytes()),
+                };
+                Ok(match answer {
+                    Some(layout) => Start::Other(Format::Answer(layout)),
+                    None => Start::Json { shape, kind },
+                })
+            }
             None if first.contains(|c: char| c == '\u{fffd}' || c.is_control() && c != '\t') => {
                 Err(String::new()) // it is no text
             }
@@ -130,19 +224,30 @@ impl Start {
     }
 }
 
+impl fmt::Display for Start {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Start::Other(format) => write!(f, "{format}"),
+            Start::Json { kind: None, .. } => f.write_str("JSON"),
+            Start::Json { kind: Some((format, wrapping)), .. } if wrapping.is_empty() => {
+                write!(f, "{format}")
+            }
+            Start::Json { kind: Some((format, wrapping)), .. } => {
+                write!(f, "{format} in {}", wrapping.join("."))
+            }
+        }
+    }
+}
+
 /// What the first object at the start that tells something tells.
-fn find_in<T>(
-    head: &str,
-    shape: Shape,
-    tell: &impl Fn(&str) -> Option<T>,
-) -> Option<(T, Wrapping)> {
+fn find_in<T>(head: &str, shape: Shape, tell: &impl Fn(&str) -> Option<T>) -> Option<T> {
     match shape {
-        Shape::Lines => head.lines().find_map(|line| wrapping::find(line, tell)),
+        Shape::Lines => head.lines().find_map(tell),
         Shape::Stream => {
             let mut objects = Objects::new(head.as_bytes(), head.len());
             // Reading from memory does not fail.
             while let Ok(Some(piece)) = objects.next() {
-                let found = piece.text.ok().and_then(|object| wrapping::find(&object, tell));
+                let found = piece.text.ok().and_then(|object| tell(&object));
                 if found.is_some() {
                     return found;
                 }
@@ -152,21 +257,53 @@ fn find_in<T>(
     }
 }
 
-/// What an object is.
-pub(super) fn of_object(object: &str) -> Option<Format> {
+/// What an object is, or a record that is wrapped in it. What shippers wrap a record in may look like
+/// a product's record itself, so that those come last.
+pub(super) fn in_object(object: &str) -> Option<(Format, Wrapping)> {
+    wrapping::find(object, &of_object).or_else(|| wrapping::find(object, &of_product))
+}
+
+/// What an object is, unless it is a product's record.
+fn of_object(object: &str) -> Option<Format> {
     let names = names(object)?;
     if zeek::is_conn_record(&names) {
-        Some(Format::ZeekJson)
-    } else if osquery_log::is_result(&names) {
-        Some(Format::OsqueryLog)
-    } else if are_column_names(names.iter().map(String::as_str)) {
-        Some(Format::JournalJson)
-    } else if object.len() <= json::LARGEST_TREE {
-        let object: Value = serde_json::from_str(object).ok()?;
-        Event::of(&object).map(|_| Format::SysmonJson)
-    } else {
-        None
+        return Some(Format::ZeekJson);
     }
+    if osquery_log::is_result(&names) {
+        return Some(Format::OsqueryLog);
+    }
+    if are_column_names(names.iter().map(String::as_str)) {
+        return Some(Format::JournalJson);
+    }
+    let object = tree(object)?;
+    if Event::of(&object).is_some() {
+        return Some(Format::SysmonJson);
+    }
+    windows_event::is_known(&object).then_some(Format::WindowsJson)
+}
+
+/// The product whose record an object is.
+fn of_product(object: &str) -> Option<Format> {
+    records::layout_of(&tree(object)?).map(Format::RecordsJson)
+}
+
+fn tree(object: &str) -> Option<Value> {
+    let is_small = object.len() <= json::LARGEST_TREE;
+    is_small.then(|| serde_json::from_str(object).ok()).flatten()
+}
+
+/// What a journal is that starts with the header of a CSV file that we know.
+fn of_csv(head: &str) -> Option<Format> {
+    csv_journal::in_header(head, |names| {
+        if Format::JournalCsv.has_columns(names) {
+            return Some(Format::JournalCsv);
+        }
+        if let Some(layout) = records::layout_of_header(names.iter().copied()) {
+            return Some(Format::RecordsCsv(layout));
+        }
+        let is_xml = Format::WindowsXmlCsv.has_columns(names) && is_event_xml(head);
+        is_xml.then_some(Format::WindowsXmlCsv)
+    })
 }
 
 /// The names of an object's fields; `None` if it is no object.
@@ -183,16 +320,35 @@ impl Format {
             Format::ZeekTsv | Format::ZeekJson => "zeek",
             Format::SysmonJson | Format::Evtx => "sysmon",
             Format::OsqueryLog => "osquery_log",
+            Format::AuditLog => "audit_log",
+            Format::WindowsJson | Format::WindowsXml | Format::WindowsXmlCsv => "windows_events",
+            Format::RecordsJson(layout) | Format::RecordsCsv(layout) | Format::Answer(layout) => {
+                layout.source_name()
+            }
         }
     }
 
     /// Whether rows have something in common that one alone does not tell: how times are written.
     fn has_habits(self) -> bool {
+        matches!(
+            self,
+            Format::JournalJson | Format::JournalCsv | Format::ZeekTsv | Format::ZeekJson
+        )
+    }
+
+    /// Whether these are the names in the header of such a CSV file.
+    pub(super) fn has_columns(self, names: &[&str]) -> bool {
         match self {
-            Format::JournalJson | Format::JournalCsv | Format::ZeekTsv | Format::ZeekJson => true,
-            Format::SysmonJson | Format::Evtx | Format::OsqueryLog => false,
+            Format::RecordsCsv(layout) => records::are_columns_of(layout, names),
+            Format::WindowsXmlCsv => names.iter().any(|name| windows_event::is_xml_column(name)),
+            _ => are_column_names(names.iter().copied()),
         }
     }
+}
+
+/// Whether a text has Windows events as XML, wherever in it.
+fn is_event_xml(text: &str) -> bool {
+    event_xml::find_start(text).is_some() && text.contains("<System>")
 }
 
 /// The names of an object's fields, without their values, of which there may be megabytes.
@@ -232,6 +388,13 @@ impl fmt::Display for Format {
             Format::SysmonJson => "Sysmon JSON",
             Format::Evtx => "Sysmon EVTX",
             Format::OsqueryLog => "osquery result log",
+            Format::AuditLog => "Linux audit log",
+            Format::WindowsJson => "Windows events JSON",
+            Format::WindowsXml => "Windows events XML",
+            Format::WindowsXmlCsv => "Windows events XML in CSV",
+            Format::RecordsJson(layout) | Format::RecordsCsv(layout) | Format::Answer(layout) => {
+                layout.name()
+            }
         })
     }
 }

@@ -10,7 +10,7 @@ use super::format::{self, Format};
 use super::lines::{LONGEST_LINE, Lines};
 use super::objects::{Damage, Objects, Piece, Shape};
 use super::wrapping::{self, Wrapping};
-use super::{Stop, journal, osquery_log, sysmon, zeek};
+use super::{Stop, journal, osquery_log, records, sysmon, windows_event, zeek};
 use crate::journal::delivery::{Delivery, JournalSink};
 use crate::journal::field::is_blank;
 use crate::words;
@@ -151,7 +151,7 @@ impl Json {
         to: &mut Delivery<'_, S>,
     ) -> Result<serde_json::Result<()>, S::Error> {
         if self.kind.is_none() {
-            self.kind = wrapping::find(object, &format::of_object);
+            self.kind = format::in_object(object);
             match self.format() {
                 Some(format) => to.skip_all(self.before, other_rows(format)),
                 None => {
@@ -171,13 +171,27 @@ impl Json {
             Format::JournalJson => journal::read_object(&record, to),
             Format::ZeekJson => zeek::read_object(&record, to),
             Format::OsqueryLog => self.osquery.read_object(&record, to),
-            Format::SysmonJson if record.len() > self.largest_tree => {
+            Format::RecordsJson(layout) if !windows_event::may_be_in(layout, &record) => {
+                records::read_object(layout, &record, to)
+            }
+            Format::SysmonJson | Format::WindowsJson | Format::RecordsJson(_)
+                if record.len() > self.largest_tree =>
+            {
                 let largest = words::bytes(self.largest_tree as u64);
                 to.reject(format_args!("larger than {largest}, of which no tree is made"));
                 Ok(Ok(()))
             }
-            Format::SysmonJson => sysmon::read_object(&record, to),
-            Format::JournalCsv | Format::ZeekTsv | Format::Evtx => Ok(Ok(())), // not of objects
+            Format::SysmonJson | Format::WindowsJson | Format::RecordsJson(_) => {
+                sysmon::read_object(&record, to)
+            }
+            Format::JournalCsv
+            | Format::ZeekTsv
+            | Format::Evtx
+            | Format::AuditLog
+            | Format::WindowsXml
+            | Format::WindowsXmlCsv
+            | Format::RecordsCsv(_)
+            | Format::Answer(_) => Ok(Ok(())), // not of objects one by one
         }
     }
 
@@ -228,7 +242,7 @@ fn reject_damage<S: JournalSink>(damage: Damage, to: &mut Delivery<'_, S>) {
 /// What rows are that came before the first of this format.
 fn other_rows(format: Format) -> &'static str {
     match format {
-        Format::SysmonJson => sysmon::OF_OTHERS,
+        Format::SysmonJson | Format::WindowsJson => windows_event::OF_OTHERS,
         Format::ZeekJson => zeek::OF_ANOTHER_LOG,
         Format::OsqueryLog => osquery_log::OF_NO_EVENTS,
         _ => "without the fields of a connection",

@@ -3,7 +3,10 @@
 //! A reader holds one line or object (or one EVTX chunk) at a time and hands each event to a
 //! [`JournalSink`]. What it cannot read it reports and goes on; the sink does the storing.
 
+mod answer;
+mod audit_log;
 mod csv_journal;
+mod event_xml;
 mod evtx;
 mod format;
 mod journal;
@@ -11,10 +14,12 @@ mod json;
 mod lines;
 mod objects;
 mod osquery_log;
+mod records;
 mod rehearsal;
 mod separators;
 mod source;
 mod sysmon;
+mod windows_event;
 mod wrapping;
 mod zeek;
 
@@ -23,13 +28,16 @@ use std::io::BufRead;
 pub use format::{Family, Format};
 pub use source::Source;
 
-use csv_journal::{Csv, HeaderProblem};
+use csv_journal::Csv;
 use format::Start;
+use journal::CsvColumns;
 use json::Json;
 use lines::{LONGEST_LINE, Lines};
+use records::CsvFields;
 
 use super::delivery::{Delivered, Delivery, JournalSink};
 use super::field::is_blank;
+use super::printable::printable_cut;
 use crate::words;
 
 /// What reading a journal came to.
@@ -59,7 +67,10 @@ pub enum ReadError<E> {
     #[error(
         "{name} is not a journal of a known kind{hint}; known are: our own NDJSON or CSV (with the \
          columns time, destination and destinationport), Sophos exports of the same, Zeek conn.log \
-         (TSV or JSON), Sysmon (.evtx, or JSON lines from NXLog or Winlogbeat) and osquery result logs"
+         (TSV or JSON), Sysmon and Windows event 5156 (.evtx, XML, or JSON lines from NXLog or \
+         Winlogbeat), osquery result logs and rows, Linux audit logs (audit.log, or ausearch's text), \
+         Microsoft Defender and Sentinel, Elastic and Suricata; of any other CSV or JSON, --columns \
+         says which field is which"
     )]
     UnknownFormat {
         /// The file as the user named it.
@@ -101,7 +112,7 @@ pub fn read<S: JournalSink>(
             return Err(early.map_or_else(|| unknown(hint), io_error));
         }
     };
-    log::debug!("{name}: {start:?}");
+    log::debug!("{name}: reading as {start}");
     let longest_line = source.longest_line();
     let habits = rehearsal::habits(&start, &source);
     let mut delivery = Delivery::new(sink).with_habits(habits);
@@ -113,8 +124,7 @@ pub fn read<S: JournalSink>(
     };
     let format = match told {
         Told::Format(format) => format,
-        Told::Missing(expected, column) => {
-            let problem = format!("its header has no column '{column}'");
+        Told::Lacking(expected, problem) => {
             return Err(ReadError::WrongFormat { name, expected, problem });
         }
         Told::Nothing { hint, .. } if outcome.is_ok() && family.is_none() => {
@@ -136,8 +146,8 @@ pub fn read<S: JournalSink>(
 /// What the whole of a journal turned out to be.
 enum Told {
     Format(Format),
-    /// A format, but for a column that its header lacks.
-    Missing(Format, &'static str),
+    /// A format, but for what its header lacks.
+    Lacking(Format, String),
     /// No journal; what it looks like instead, and what that is nearest to.
     Nothing {
         hint: String,
@@ -152,34 +162,76 @@ fn read_text<S: JournalSink>(
     longest_line: Option<usize>,
     delivery: &mut Delivery<'_, S>,
 ) -> (Result<(), Stop<S::Error>>, Told) {
-    match start {
+    let format = match start {
         Start::Json { shape, kind } => {
             let mut json = Json::new(kind, longest_line);
             let outcome = json.read(source, shape, delivery);
             let told = json.format().map(Told::Format);
             let nothing =
                 || Told::Nothing { hint: json.description(), nearest: Format::JournalJson };
-            (outcome, told.unwrap_or_else(nothing))
+            return (outcome, told.unwrap_or_else(nothing));
         }
-        Start::Other(format @ Format::JournalCsv) => match Csv::new(source, longest_line) {
-            Ok(mut csv) => (csv.read(delivery), Told::Format(format)),
-            Err(HeaderProblem::Io(error)) => (Err(Stop::Io(error)), Told::Format(format)),
-            Err(HeaderProblem::Missing(column)) => (Ok(()), Told::Missing(format, column)),
-        },
-        Start::Other(format) => {
+        Start::Other(format) => format,
+    };
+    let longest = longest_line.unwrap_or(LONGEST_LINE);
+    let outcome = match format {
+        Format::ZeekTsv => {
             let mut zeek = zeek::Tsv::default();
             let outcome =
-                read_lines(source, longest_line, delivery, |line, to| zeek.read_line(line, to));
-            let told = match zeek.other_log() {
-                Some(log) => Told::Nothing {
-                    hint: format!(" (it is Zeek's {log}.log: give conn.log)"),
-                    nearest: format,
-                },
-                None => Told::Format(format),
-            };
-            (outcome, told)
+                read_lines(source, longest, delivery, |line, to| zeek.read_line(line, to));
+            if let Some(log) = zeek.other_log() {
+                let hint = format!(" (it is Zeek's {log}.log: give conn.log)");
+                return (outcome, Told::Nothing { hint, nearest: format });
+            }
+            outcome
         }
+        Format::AuditLog => {
+            let mut audit = audit_log::AuditLog::default();
+            match read_lines(source, longest, delivery, |line, to| audit.read_line(line, to)) {
+                Err(Stop::Sink(error)) => Err(Stop::Sink(error)),
+                read => audit.finish(delivery).map_err(Stop::Sink).and(read),
+            }
+        }
+        Format::WindowsXml => event_xml::read(source, longest, delivery),
+        Format::Answer(layout) => answer::read(layout, source, longest, delivery),
+        // All others are CSV.
+        _ => {
+            let knows = |names: &[&str]| format.has_columns(names);
+            match Csv::new(source, longest_line, knows).map(|csv| read_csv(csv, format, delivery)) {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(problem)) => return (Ok(()), Told::Lacking(format, problem)),
+                Err(error) => Err(Stop::Io(error)),
+            }
+        }
+    };
+    (outcome, Told::Format(format))
+}
+
+/// Reads the records of a CSV journal; says what its header lacks, if it does.
+fn read_csv<S: JournalSink>(
+    mut csv: Csv<impl BufRead>,
+    format: Format,
+    to: &mut Delivery<'_, S>,
+) -> Result<Result<(), Stop<S::Error>>, String> {
+    if let Format::RecordsCsv(layout) = format {
+        let lacks = |fields| {
+            let names = printable_cut(&csv.names().join(", "));
+            format!("its header has no column {fields}; it has {names}")
+        };
+        let fields = CsvFields::named(layout, csv.names()).map_err(lacks)?;
+        return Ok(csv.read(to, |record, to| fields.read(record, to)));
     }
+    if let Format::WindowsXmlCsv = format {
+        let column = csv.names().iter().position(|name| windows_event::is_xml_column(name));
+        let column = column.ok_or("its header has no column '_raw'")?;
+        return Ok(csv.read(to, |record, to| match record.fields().nth(column) {
+            Some(xml) => event_xml::deliver(&xml, to),
+            None => Ok(()),
+        }));
+    }
+    let lacks = |column| format!("its header has no column '{column}'");
+    let columns = CsvColumns::named(csv.names()).map_err(lacks)?;
+    Ok(csv.read(to, |record, to| columns.read(record, to)))
 }
 
 /// Why reading stopped before the end.
@@ -196,11 +248,10 @@ fn is_cut_short(error: &std::io::Error) -> bool {
 
 fn read_lines<'s, S: JournalSink>(
     source: impl BufRead,
-    longest_line: Option<usize>,
+    longest: usize,
     delivery: &mut Delivery<'s, S>,
     mut read_line: impl FnMut(&str, &mut Delivery<'s, S>) -> Result<(), S::Error>,
 ) -> Result<(), Stop<S::Error>> {
-    let longest = longest_line.unwrap_or(LONGEST_LINE);
     let mut lines = Lines::new(source, longest);
     while let Some(line) = lines.next().map_err(Stop::Io)? {
         delivery.at_line(line.number);

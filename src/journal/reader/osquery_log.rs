@@ -47,12 +47,11 @@ struct ResultLine<'a> {
     batch: Option<&'a RawValue>,
 }
 
-/// Whether a JSON object with these fields is a line of a result log, or a row of its own.
+/// Whether a JSON object with these fields is a line of a result log.
 pub(super) fn is_result(fields: &[String]) -> bool {
     let has = |name: &&str| fields.iter().any(|field| field == name);
-    let is_line = ["hostIdentifier", "unixTime"].iter().any(has)
-        && ["columns", "snapshot", "diffResults"].iter().any(has);
-    is_line || ["remote_address", "remote_port", "time", "pid"].iter().all(has)
+    ["hostIdentifier", "unixTime"].iter().any(has)
+        && ["columns", "snapshot", "diffResults"].iter().any(has)
 }
 
 /// The runs of queries that a log is of.

@@ -1,0 +1,119 @@
+//! The fixed interval: connections as regular as a clock.
+//!
+//! The rule of Sophos' hunt "Detecting a recurring beacon/call-home process"
+//! (<https://community.sophos.com/intercept-x-endpoint/i/network/detecting-a-recurring-beacon-call-home-process>):
+//! more than two connections whose longest and shortest interval are less than ten seconds apart.
+
+use super::{Detector, Evidence, Known, Threshold, Verdict};
+use crate::beacon::intervals::IntervalStatistics;
+
+/// This detector.
+pub const DETECTOR: Detector = Detector {
+    name: "fixed_interval",
+    thresholds: &[
+        Threshold {
+            name: "min_connections",
+            description: "the fewest connections that fixed_interval names",
+            expected: "a whole number from 1",
+            default: 3.0,
+            range: (1.0, f64::MAX),
+            is_whole: true,
+        },
+        Threshold {
+            name: "max_interval_spread",
+            description: "fixed_interval needs the longest interval minus the shortest below this",
+            expected: "a number of seconds from 0",
+            default: 10.0,
+            range: (0.0, f64::MAX),
+            is_whole: false,
+        },
+    ],
+    prefilter,
+    names,
+};
+
+/// What the rule compares with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// The fewest connections that count.
+    pub min_connections: u64,
+    /// Longest minus shortest interval must be below this, in seconds.
+    pub max_interval_spread: f64,
+}
+
+impl Thresholds {
+    fn from_values(values: &[f64]) -> Thresholds {
+        let [min_connections, max_interval_spread] = *values else {
+            return Thresholds { min_connections: u64::MAX, max_interval_spread: 0.0 };
+        };
+        Thresholds { min_connections: min_connections as u64, max_interval_spread }
+    }
+}
+
+/// An outline has all that the rule looks at.
+fn prefilter(known: &Known<'_>, values: &[f64]) -> Verdict {
+    let thresholds = Thresholds::from_values(values);
+    match known.outline() {
+        Some(outline) => {
+            let statistics = IntervalStatistics::from_outline(outline);
+            match holds(outline.connections, statistics.as_ref(), &thresholds) {
+                true => Verdict::Named,
+                false => Verdict::RuledOut,
+            }
+        }
+        None => Verdict::open_if(can_hold(known.connections, &thresholds)),
+    }
+}
+
+fn names(evidence: &mut Evidence<'_>, values: &[f64]) -> bool {
+    let statistics = IntervalStatistics::from_outline(evidence.outline);
+    let thresholds = Thresholds::from_values(values);
+    holds(evidence.outline.connections, statistics.as_ref(), &thresholds)
+}
+
+/// Whether a group with this number of connections follows the rule.
+pub fn holds(
+    connections: u64,
+    statistics: Option<&IntervalStatistics>,
+    thresholds: &Thresholds,
+) -> bool {
+    connections >= thresholds.min_connections
+        && statistics.is_some_and(|statistics| {
+            // Both are whole milliseconds: the difference is exact once rounded to those.
+            let spread_ms = ((statistics.max - statistics.min) * 1000.0).round();
+            spread_ms < thresholds.max_interval_spread * 1000.0
+        })
+}
+
+/// Whether the rule can hold for a group of at most this many connections.
+pub fn can_hold(most_connections: u64, thresholds: &Thresholds) -> bool {
+    most_connections >= thresholds.min_connections.max(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::sketch::Outline;
+
+    const SOPHOS: Thresholds = Thresholds { min_connections: 3, max_interval_spread: 10.0 };
+
+    fn holds_for(seconds: &[f64]) -> bool {
+        let times: Vec<_> = seconds.iter().map(|second| (second * 1000.0) as i64).collect();
+        let statistics =
+            Outline::from_times(&times).as_ref().and_then(IntervalStatistics::from_outline);
+        holds(times.len() as u64, statistics.as_ref(), &SOPHOS)
+    }
+
+    #[test]
+    fn the_spread_must_stay_below_ten_seconds() {
+        assert!(holds_for(&[0.0, 60.0, 120.0]));
+        assert!(holds_for(&[0.0, 60.0, 129.999]));
+        assert!(!holds_for(&[0.0, 60.0, 130.0]));
+    }
+
+    #[test]
+    fn two_connections_are_no_rhythm() {
+        assert!(!holds_for(&[0.0, 60.0]));
+        assert!(!holds_for(&[0.0]));
+    }
+}

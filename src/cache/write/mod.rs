@@ -1,0 +1,15 @@
+//! Writing the cache: events become blocks, each connection once, and the oldest go.
+
+mod batch;
+mod block_update;
+mod blocks;
+mod claims;
+mod duplicates;
+mod group_row;
+mod instances;
+pub(crate) mod lock;
+mod moved_aside;
+pub(crate) mod names;
+pub(crate) mod pass;
+pub(crate) mod retention;
+pub(crate) mod writer;

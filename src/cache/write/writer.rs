@@ -1,0 +1,339 @@
+//! The one writer: takes events, and merges them into blocks in batches of one transaction each.
+//!
+//! A pass is one file or one poll. Events wait in memory until there are many, so that a group's
+//! last block is rewritten seldom; what is committed can be read at once. After an error the
+//! writer must be dropped: what it remembers may not be in the file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection as Database;
+
+use super::batch::Batch;
+use super::block_update::{PassState, update_blocks};
+use super::duplicates::Incoming;
+use super::group_row::GroupKey;
+use super::instances::{Instances, Place};
+use super::lock::WriterLock;
+use super::moved_aside::{MovedAside, move_aside};
+use super::names::{self, Names};
+use super::{claims, retention};
+use crate::beacon::Window;
+use crate::cache::format::block::Connection;
+use crate::cache::format::schema::{self, Durability};
+use crate::cache::format::upgrade::SketchRebuild;
+use crate::cache::{CacheError, Cursor, PassOutcome, Retention, blur, location, sources};
+use crate::journal::{ConnectionEvent, Process, ProcessEvent};
+
+/// The number of connections in one transaction unless told otherwise: some 44 MB of memory.
+const BATCH: usize = 1 << 20;
+
+/// What a pass did to the cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PassCounts {
+    /// Connections that were new.
+    pub added: u64,
+    /// Connections that the cache had already.
+    pub duplicates: u64,
+    /// Connections, of any pass, that had to go to keep the cache within its size.
+    pub removed: u64,
+    /// Unix milliseconds of the pass's latest connection.
+    pub last_event_ms: Option<i64>,
+}
+
+/// The writer of a cache.
+pub struct Writer {
+    database: Database,
+    path: PathBuf,
+    retention: Retention,
+    names: Names,
+    instances: Instances,
+    waiting: Batch,
+    batch: usize,
+    counts: PassCounts,
+    in_transaction: bool,
+    /// Of the names that were there before the transaction, the latest.
+    latest_name: u32,
+    /// Whether this pass has committed a batch already, so that there may be claims.
+    has_claims: bool,
+    /// `None` once all sketches are of this version.
+    sketch_rebuild: Option<SketchRebuild>,
+    lock: Option<WriterLock>,
+}
+
+impl Writer {
+    /// Opens the cache at `path`, creating it where there is none. `role` is what other writers
+    /// are told. A damaged file is moved aside first.
+    pub fn open(path: &Path, role: &str, retention: Retention) -> Result<Writer, CacheError> {
+        location::create_folder(path).map_err(|error| location::refused(path, error))?;
+        let lock = WriterLock::take(path, role)?;
+        match schema::open_to_write(path, Durability::Kept, lock.was_there()) {
+            Ok(database) => Writer::new(database, path, retention, Some(lock)),
+
+            Err(error) if error.is_damage() => {
+                Writer::begin_anew(path, retention, lock, &MovedAside::Damaged(error.to_string()))
+            }
+            Err(CacheError::Newer { found, .. }) => {
+                Writer::begin_anew(path, retention, lock, &MovedAside::Newer { format: found })
+            }
+            Err(error) => {
+                lock.withdraw();
+                Err(error.at(path))
+            }
+        }
+    }
+
+    /// A cache at `path` that lives as long as this process needs it.
+    pub fn temporary(path: &Path, retention: Retention) -> Result<Writer, CacheError> {
+        Writer::new(
+            schema::open_to_write(path, Durability::Temporary, false)?,
+            path,
+            retention,
+            None,
+        )
+    }
+
+    /// Moves the file aside after `error` showed that it is damaged, and begins a new one.
+    pub fn replace_damaged(self, error: &CacheError) -> Result<Writer, CacheError> {
+        let Writer { database, path, retention, lock, .. } = self;
+        drop(database);
+        match lock {
+            Some(lock) => {
+                let why = MovedAside::Damaged(error.to_string());
+                Writer::begin_anew(&path, retention, lock, &why)
+            }
+            None => Err(CacheError::Damaged { path, reason: error.to_string() }),
+        }
+    }
+
+    fn begin_anew(
+        path: &Path,
+        retention: Retention,
+        lock: WriterLock,
+        why: &MovedAside,
+    ) -> Result<Writer, CacheError> {
+        let now = jiff::Timestamp::now();
+        let moved = move_aside(path, why.suffix(), now.as_second())?;
+        let message = why.message(&moved);
+        log::warn!("{message}");
+        let database = schema::open_to_write(path, Durability::Kept, true)?;
+        let outcome = PassOutcome {
+            source: "cache",
+            state: "begun anew",
+            now_ms: now.as_millisecond(),
+            rejected: 0,
+            last_error: &message,
+            cursor_s: None,
+            blur_s: None,
+        };
+        sources::record(&outcome, &PassCounts::default(), &database)?;
+        Writer::new(database, path, retention, Some(lock))
+    }
+
+    fn new(
+        database: Database,
+        path: &Path,
+        retention: Retention,
+        lock: Option<WriterLock>,
+    ) -> Result<Writer, CacheError> {
+        claims::prepare(&database)?;
+        let sketch_rebuild = SketchRebuild::needed(&database)?;
+        if sketch_rebuild.is_some() {
+            log::info!("sketches in the cache are of another version, and are made anew");
+        }
+        Ok(Writer {
+            database,
+            path: path.to_owned(),
+            retention,
+            names: Names::default(),
+            instances: Instances::default(),
+            waiting: Batch::default(),
+            batch: BATCH,
+            counts: PassCounts::default(),
+            in_transaction: false,
+            latest_name: 0,
+            has_claims: false,
+            sketch_rebuild,
+            lock,
+        })
+    }
+
+    /// The same with this number of connections in one transaction, to take less memory.
+    pub fn with_batch(mut self, connections: usize) -> Writer {
+        self.batch = connections.max(1);
+        self
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes a connection of the pass.
+    pub fn connection(&mut self, event: &ConnectionEvent<'_>) -> Result<(), CacheError> {
+        self.begin()?;
+        let database = &self.database;
+        let place = place(&mut self.names, event.host, &event.process, database)?;
+        let key = GroupKey {
+            host: place.host,
+            pathname: place.pathname,
+            destination: self.names.id(event.destination, database)?,
+            port: event.port,
+            protocol: event.protocol,
+        };
+        let connection = Connection {
+            time_ms: event.time_ms,
+            instance: self.instances.connected(place, &event.process, event.time_ms, database)?,
+            domain: self.names.domain(event.domain, event.time_ms, database)?,
+            bytes_sent: event.bytes_sent,
+            bytes_received: event.bytes_received,
+        };
+        self.counts.last_event_ms = self.counts.last_event_ms.max(Some(event.time_ms));
+        let incoming = Incoming { connection, record_id: event.record_id };
+        self.waiting.push(key, event.destination, &incoming);
+        if self.waiting.len() >= self.batch {
+            self.merge_waiting(true)?;
+            self.commit()?;
+            self.keep_within_size()?;
+        }
+        Ok(())
+    }
+
+    /// Takes what the pass tells of a process.
+    pub fn process(&mut self, event: &ProcessEvent<'_>) -> Result<(), CacheError> {
+        if event.process.pid.is_none() {
+            return Ok(()); // it could not be told from others
+        }
+        self.begin()?;
+        let place = place(&mut self.names, event.host, &event.process, &self.database)?;
+        self.instances.started(place, &event.process, &self.database)
+    }
+
+    /// Ends the pass: its last events, and what `outcome` says of it, in one transaction.
+    pub fn end_pass(&mut self, outcome: &PassOutcome<'_>) -> Result<PassCounts, CacheError> {
+        self.begin()?;
+        self.merge_waiting(false)?;
+        sources::record(outcome, &self.counts, &self.database)?;
+        self.commit()?;
+        if self.has_claims {
+            claims::clear(&self.database)?;
+            self.has_claims = false;
+        }
+        self.keep_within_size()?;
+        Ok(std::mem::take(&mut self.counts))
+    }
+
+    /// Drops what the pass has not yet committed, after its source failed. Connections that are
+    /// committed stay: read again, they count once.
+    pub fn abandon_pass(&mut self) -> Result<(), CacheError> {
+        if self.in_transaction {
+            self.database.execute_batch("ROLLBACK")?;
+            self.in_transaction = false;
+        }
+        claims::clear(&self.database)?;
+        self.has_claims = false;
+        self.waiting.clear();
+        self.counts = PassCounts::default();
+        self.forget();
+        Ok(())
+    }
+
+    /// Goes on for about `budget` with what an upgrade leaves to be done, if this is between two passes;
+    /// gives whether there is more. Until then queries over older blocks take longer.
+    pub fn continue_upgrade(&mut self, budget: Duration) -> Result<bool, CacheError> {
+        if let Some(rebuild) = self.sketch_rebuild.as_mut().filter(|_| !self.in_transaction)
+            && rebuild.continue_for(&mut self.database, budget)?
+        {
+            log::info!("all sketches in the cache are of this version now");
+            self.sketch_rebuild = None;
+        }
+        Ok(self.sketch_rebuild.is_some())
+    }
+
+    /// Where the collection of live sources goes on; `None` if none was collected yet.
+    pub fn cursor(&self) -> Result<Option<Cursor>, CacheError> {
+        sources::cursor(&self.database)
+    }
+
+    /// By how much the times within `window` are off at most, in seconds; see [`Reader::blur_s`].
+    ///
+    /// [`Reader::blur_s`]: crate::cache::Reader::blur_s
+    pub fn blur_s(&self, window: Window) -> Result<Option<u32>, CacheError> {
+        blur::largest_s(window, &self.database)
+    }
+
+    /// Notes that no live source is collected any more, and why.
+    pub fn stop_sources(&mut self, reason: &str) -> Result<(), CacheError> {
+        sources::stop(reason, &self.database)
+    }
+
+    /// Removes what is older than the retention allows at `now_ms`; gives the connections removed.
+    /// For the collecting extension only: a journal from last year is imported to be looked at.
+    pub fn remove_expired(&mut self, now_ms: i64) -> Result<u64, CacheError> {
+        let removed = retention::by_age(&mut self.database, &self.retention, now_ms)?;
+        if removed > 0 {
+            self.forget();
+        }
+        Ok(removed)
+    }
+
+    fn keep_within_size(&mut self) -> Result<(), CacheError> {
+        if let Some(removed) = retention::by_size(&mut self.database, &self.retention)? {
+            self.forget();
+            self.counts.removed += removed;
+        }
+        Ok(())
+    }
+
+    /// Row ids in memory may be gone from the file after a removal or a rollback.
+    fn forget(&mut self) {
+        self.names = Names::default();
+        self.instances = Instances::default();
+    }
+
+    fn begin(&mut self) -> Result<(), CacheError> {
+        if !self.in_transaction {
+            self.database.execute_batch("BEGIN IMMEDIATE")?;
+            self.in_transaction = true;
+            self.latest_name = names::latest(&self.database)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<(), CacheError> {
+        self.database.execute_batch("COMMIT")?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// Merges what waits into its groups, inside the transaction.
+    fn merge_waiting(&mut self, pass_goes_on: bool) -> Result<(), CacheError> {
+        self.names.save(&self.database)?;
+        self.instances.save(&self.database)?;
+        let Writer { waiting, instances, database, counts, has_claims, latest_name, .. } = self;
+        let pass =
+            PassState { has_claims: *has_claims, goes_on: pass_goes_on, latest_name: *latest_name };
+        waiting.take(|key, scope, incoming| {
+            let pid = |id| instances.pid(id, database);
+            let merged = update_blocks(key, scope, incoming, pass, database, pid)?;
+            counts.added += merged.added;
+            counts.duplicates += merged.duplicates;
+            Ok::<_, CacheError>(())
+        })?;
+        *has_claims |= pass_goes_on;
+        let latest = "UPDATE latest SET last_ms = ?1 WHERE last_ms IS NULL OR last_ms < ?1";
+        database.prepare_cached(latest)?.execute([counts.last_event_ms])?;
+        Ok(())
+    }
+}
+
+fn place(
+    names: &mut Names,
+    host: &str,
+    process: &Process<'_>,
+    database: &Database,
+) -> Result<Place, CacheError> {
+    let host = names.id(host, database)?;
+    let (spelling, pathname) = names.pathname(process.pathname, database)?;
+    Ok(Place { host, pathname, spelling })
+}
