@@ -35,6 +35,9 @@ fn the_examples_in_every_help_run() {
             br#"{"ts":1777881600250,"agent":"WS1","exe":"/bin/a","dst":{"ip":"203.0.113.9","port":443}}"#,
         ),
     ]);
+    let day = folder.path().join("logs/2026-05-04");
+    fs::create_dir_all(&day).unwrap();
+    fs::copy(folder.path().join("conn.1.log.gz"), day.join("conn.log.gz")).unwrap();
     symlink(env!("CARGO_BIN_EXE_beacon_candidates"), folder.path().join("beacon_candidates"))
         .unwrap();
     let search_path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());

@@ -1055,7 +1055,7 @@ fn import_query_and_report_take_a_mapping_as_an_option_or_from_a_file() {
             &["query", "--journal", &journal, "--columns", "time=ts", "SELECT 1"][..],
             "no field is given for the column",
         ),
-        (&["query", "--columns", columns, "SELECT 1"], "name them with --journal"),
+        (&["query", "--columns", columns, "SELECT 1"], "--columns is for journal files"),
         (&["import", &journal, "--columns", columns, "--mapping", &file], "cannot be used with"),
         (&["import", &journal, "--columns", columns, "--format", "zeek"], "cannot be used with"),
         (&["import", &journal, "--time-format", "seconds"], "--columns"),

@@ -43,7 +43,7 @@ const FAILURE: &str = "a file cannot be read, or none has a connection or a proc
 
 const EXAMPLES: &str = "  \
   beacon_candidates import --cache hunt.sqlite *.evtx osqueryd.results.log
-  beacon_candidates import --cache hunt.sqlite --format zeek /opt/zeek/logs/2026-05-04
+  beacon_candidates import --cache hunt.sqlite --format zeek logs/2026-05-04
   beacon_candidates import --cache hunt.sqlite --time-format milliseconds \\
       --columns time=ts,host=agent,pathname=exe,destination=dst.ip,destinationport=dst.port edr.json
   gzip -dc conn.log.gz | beacon_candidates import --cache hunt.sqlite -";

@@ -21,7 +21,7 @@ use crate::words;
 /// Names of what has the records in it, whatever their case.
 const CONTAINERS: [&str; 6] = ["results", "records", "tables", "rows", "hits", "value"];
 
-/// The product of the first record in an answer that starts with `head`, if there is one.
+/// The product of the first record, or table, in an answer that starts with `head`, if there is one.
 pub(super) fn layout_in(head: &[u8]) -> Option<&'static Layout> {
     let mut first = None;
     // The head may end anywhere; what was found before counts.
@@ -30,25 +30,27 @@ pub(super) fn layout_in(head: &[u8]) -> Option<&'static Layout> {
             Record::Object(text) => {
                 serde_json::from_str(text).ok().as_ref().and_then(records::layout_of)
             }
-            Record::Row(columns, _) => {
+            Record::Columns(columns) => {
                 records::layout_of_header(columns.iter().map(String::as_str))
             }
+            Record::Row(..) => None, // of a table without columns
         };
         Err("found")
     });
     first
 }
 
-/// Whether an answer that starts with `head` has a record with the fields of this layout.
+/// Whether an answer that starts with `head` has a record, or a table, with the fields of this layout.
 pub(super) fn has_fields_of(layout: &Layout, head: &[u8]) -> bool {
     let mut has_fields = false;
     let _ = each_record(head, head.len(), |record| {
         has_fields = match record {
             Record::Object(text) => records::is_record_of(layout, text),
-            Record::Row(columns, _) => {
+            Record::Columns(columns) => {
                 let columns: Vec<_> = columns.iter().map(String::as_str).collect();
                 records::are_columns_of(layout, &columns)
             }
+            Record::Row(..) => false, // of a table without columns
         };
         Err("found")
     });
@@ -65,8 +67,10 @@ pub(super) fn read<S: JournalSink>(
     let mut sink_error = None;
     let mut number = 0;
     let outcome = each_record(source, longest_record, |record| {
-        number += 1;
-        to.at_line(number);
+        if !matches!(record, Record::Columns(_)) {
+            number += 1;
+            to.at_line(number);
+        }
         let outcome = match record {
             Record::Object(text) => match records::read_object(layout, text, to) {
                 Ok(Err(problem)) => {
@@ -85,6 +89,7 @@ pub(super) fn read<S: JournalSink>(
                 }
                 layout.deliver(&values, to)
             }
+            Record::Columns(_) => Ok(()),
             Record::Row(columns, row) => {
                 let (values, columns) = (row.len(), columns.len());
                 to.reject(format_args!(
@@ -108,6 +113,8 @@ pub(super) fn read<S: JournalSink>(
 enum Record<'r> {
     /// As JSON.
     Object(&'r str),
+    /// Names of the columns of a table, before its rows.
+    Columns(&'r [String]),
     /// Names of the columns, and their values.
     Row(&'r [String], Vec<Field<'r>>),
 }
@@ -180,6 +187,7 @@ impl<'de, T: FnMut(Record<'_>) -> Result<(), &'static str>> Visitor<'de> for Wit
             if is("columns") {
                 *self.columns =
                     map.next_value::<Vec<Column>>()?.into_iter().map(|each| each.name).collect();
+                (self.take)(Record::Columns(self.columns)).map_err(A::Error::custom)?;
             } else if is("tables") {
                 map.next_value_seed(Tables(self.again()))?;
             } else if CONTAINERS.iter().any(|known| is(known)) {
