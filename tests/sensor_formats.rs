@@ -696,6 +696,55 @@ fn winlogbeat_documents_of_all_kinds_in_one_stream_are_each_read_as_what_they_ar
 }
 
 #[test]
+fn records_of_products_come_in_every_shape_that_journals_come_in() {
+    let record = defender();
+    let expected = connections(lines(std::slice::from_ref(&record)));
+    assert_eq!(expected.len(), 1);
+    let names: Vec<_> = record.as_object().unwrap().keys().map(String::as_str).collect();
+    let values: Vec<_> = record.as_object().unwrap().values().map(cell).collect();
+    let utf_16: Vec<u8> = record.to_string().encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for journal in [
+        format!("{:#}", json!([record])).into_bytes(),
+        json!({"message": record.to_string()}).to_string().into_bytes(),
+        json!({"event": {"_raw": record.to_string()}}).to_string().into_bytes(),
+        format!("sep=;\n{}\n{}\n", names.join(";"), values.join(";")).into_bytes(),
+        format!("{}\n{}\n", names.join("\t"), values.join("\t")).into_bytes(),
+        [&[0xff, 0xfe][..], &utf_16].concat(),
+    ] {
+        assert_eq!(connections(&journal), expected, "{}", String::from_utf8_lossy(&journal));
+    }
+    let columns = "time=t,destination=to.ip,destinationport=to.port";
+    let record = json!({"t": 1_777_881_600, "to": {"ip": "203.0.113.9", "port": 443}});
+    for journal in [json!([record, record]), json!({"log": record.to_string()}), record] {
+        let (events, _) = try_read(journal.to_string().as_bytes(), mapping(columns, None)).unwrap();
+        assert!(!events.connections.is_empty() && events.rejections.is_empty(), "{journal}");
+    }
+}
+
+/// A value in a CSV file, quoted.
+fn cell(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = if value.is_null() { String::new() } else { text };
+    format!("\"{}\"", text.replace('"', "\"\""))
+}
+
+#[test]
+fn sysmons_events_that_a_shipper_put_into_its_own_document_are_sysmons() {
+    let event = json!({
+        "EventID": 3, "Channel": "Microsoft-Windows-Sysmon/Operational", "Hostname": "ws1",
+        "UtcTime": "2026-05-04 08:00:00.250", "Initiated": "true", "Protocol": "tcp",
+        "Image": "C:\\a.exe", "DestinationIp": "203.0.113.9", "DestinationPort": "443",
+    });
+    let document = json!({
+        "@timestamp": "2026-05-04T08:00:03Z", "ecs": {"version": "8.11"}, "event": {"kind": "event"},
+        "destination": {"ip": "203.0.113.9", "port": 443}, "message": event.to_string(),
+    });
+    let (events, summary) = read(lines(&[document]));
+    assert_eq!(summary.format, Format::SysmonJson);
+    assert_eq!(events.connections, connections(lines(&[event])));
+}
+
+#[test]
 fn a_list_without_an_end_is_not_held() {
     let numbers = vec![1; 1 << 20];
     let row = but(&defender(), &[("/RemotePort", json!(numbers)), ("/ReportId", json!(numbers))]);
