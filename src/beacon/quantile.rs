@@ -91,12 +91,12 @@ fn middle_of(values: impl Iterator<Item = (f64, usize)>, (lower, upper): (usize,
 
 /// The value at this share (0 to 1) of values that are not negative, which are reordered; between
 /// two by their distance (as R's type 7 and NumPy do). `None` of none.
-pub fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
+pub(super) fn quantile(values: &mut [f64], share: f64) -> Option<f64> {
     quantile_at(values, share * values.len().checked_sub(1)? as f64)
 }
 
 /// The lower quartile, the median and the upper one, as [`quantile`] has them.
-pub fn quartiles(values: &mut [f64]) -> Option<[f64; 3]> {
+pub(super) fn quartiles(values: &mut [f64]) -> Option<[f64; 3]> {
     let last = values.len().checked_sub(1)?;
     let median = quantile_at(values, 0.5 * last as f64)?;
     // Lower values are before it now, higher ones behind it.

@@ -8,7 +8,7 @@ use super::tally::Tally;
 use crate::beacon::Window;
 use crate::beacon::checkins::{MERGE_GAP_MS, Merging};
 use crate::beacon::detectors::fixed_interval;
-use crate::beacon::detectors::periodic::{BestFold, HypothesisSet, Rhythm, THRESHOLD};
+use crate::beacon::detectors::periodic::{BestFit, HypothesisSet, Rhythm, THRESHOLD};
 use crate::beacon::detectors::repetitive_interval::{self, Finding};
 use crate::beacon::intervals::{IntervalDistribution, IntervalStatistics};
 use crate::beacon::rita::Scoring;
@@ -155,7 +155,7 @@ impl Findings {
 
     fn is_periodic(&mut self, group: &ResultGroup, open: &Open) -> bool {
         let times_ms = group.timeline.times_ms();
-        let best = best_fold(times_ms, open).filter(|best| best.score_at_most() > THRESHOLD);
+        let best = best_fit(times_ms, open).filter(|best| best.score() > THRESHOLD);
         let rhythm = best.map(|best| Rhythm::from_times(times_ms, Some(best)));
         self.rhythm = rhythm;
         rhythm.is_some_and(|rhythm| rhythm.score > THRESHOLD)
@@ -166,13 +166,13 @@ impl Findings {
             return rhythm;
         }
         let times_ms = group.timeline.times_ms();
-        *self.rhythm.get_or_insert_with(|| Rhythm::from_times(times_ms, best_fold(times_ms, open)))
+        *self.rhythm.get_or_insert_with(|| Rhythm::from_times(times_ms, best_fit(times_ms, open)))
     }
 }
 
-fn best_fold(times_ms: &[i64], open: &Open) -> Option<BestFold> {
+fn best_fit(times_ms: &[i64], open: &Open) -> Option<BestFit> {
     let hypotheses = open.hypotheses.unwrap_or_else(|| HypothesisSet::from_times(times_ms));
-    BestFold::from_times(times_ms, &hypotheses)
+    BestFit::from_times(times_ms, &hypotheses)
 }
 
 /// Whether the interval is fixed, which a summary tells.

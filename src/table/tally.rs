@@ -48,7 +48,7 @@ impl Tally {
     pub(super) fn finish(self, bytes_sent: &[u64]) -> Tallied {
         Tallied {
             spread: self.intervals.and_then(|intervals| intervals.spread()),
-            rhythm: self.checkins.map(|merging| Rhythm::without_fold(merging.checkins())),
+            rhythm: self.checkins.map(|merging| Rhythm::without_fit(merging.checkins())),
             rita: self.scoring.and_then(|scoring| scoring.scores(bytes_sent)),
             sparkline: self.activity.map(|activity| activity.sparkline()).unwrap_or_default(),
         }
