@@ -1,10 +1,9 @@
 //! The parts that time goes into, one by one: `cargo bench --bench parts`.
 
-use beacon_candidates::beacon::detectors::periodic::HypothesisSet;
 use beacon_candidates::beacon::detectors::{periodic, repetitive_interval};
 use beacon_candidates::beacon::intervals::IntervalDistribution;
 use beacon_candidates::beacon::rita;
-use beacon_candidates::beacon::sketch::Outline;
+use beacon_candidates::beacon::sketch::{Outline, encode as encode_sketch};
 use beacon_candidates::cache::block::{CAPACITY, decode, decode_times, encode};
 use beacon_candidates::cache::{Connection, DecodedBlock, Parts};
 use beacon_candidates::journal::reader::{self, Source};
@@ -112,11 +111,13 @@ mod rhythm {
     use super::*;
 
     #[divan::bench(args = [20, 200, 20_000])]
-    fn ruled_out(bencher: Bencher<'_, '_>, count: usize) {
+    fn sketch(bencher: Bencher<'_, '_>, count: usize) {
         let times = at_random(count);
-        bencher
-            .counter(ItemsCount::new(count))
-            .bench(|| HypothesisSet::from_times(black_box(&times)));
+        bencher.counter(ItemsCount::new(count)).bench(|| {
+            let mut sketch = Vec::new();
+            encode_sketch(black_box(&times), &mut sketch);
+            sketch
+        });
     }
 
     #[divan::bench(args = [20, 200, 20_000])]

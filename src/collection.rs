@@ -125,6 +125,7 @@ impl Batch {
             rejected: std::mem::take(&mut self.rejected),
             last_error: &std::mem::take(&mut self.last_error),
             cursor_s: Some(now_ms.div_euclid(1000)),
+            blur_s: None,
         })?;
         log::debug!("{}: {} new connections", self.journal.name(), counts.added);
         self.added += counts.added;

@@ -4,9 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use beacon_candidates::beacon::sketch::VERSION;
-use beacon_candidates::cache::{
-    ALL_GROUPS, CacheError, Payloads, ReadAhead, Reader, Retention, Writer,
-};
+use beacon_candidates::cache::{CacheError, Payloads, ReadAhead, Reader, Retention, Writer};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -37,9 +35,7 @@ fn times(cache: &TestCache) -> Vec<i64> {
     let reader = cache.reader();
     let (mut times, mut payloads) = (Vec::new(), Payloads::new(&reader));
     reader
-        .outlines(everything(), ALL_GROUPS, |_, _, blocks| {
-            payloads.times(blocks, everything(), &mut times)
-        })
+        .outlines(everything(), |_, _, blocks| payloads.times(blocks, everything(), &mut times))
         .unwrap();
     times.iter().map(|time_ms| time_ms - START_MS).collect()
 }
@@ -570,46 +566,6 @@ fn an_upgrade_leaves_a_block_that_does_not_decode_to_those_who_read_it() {
     assert!(cache.query(LATER_MS, COUNT).unwrap_err().contains("damaged"));
 }
 
-/// Two threads that read one cache must see one state of it.
-#[test]
-fn a_twin_sees_what_its_reader_sees_or_there_is_none() {
-    let cache = TestCache::new();
-    let cmdline = "x".repeat(4000);
-    let journal = |pids: std::ops::Range<i64>| -> String {
-        pids.map(|pid| {
-            format!(
-                "{{\"time\":{},\"pathname\":\"/bin/a\",\"pid\":{pid},\"cmdline\":\"{cmdline}\",\
-                 \"destination\":\"192.0.2.1\",\"destinationport\":443}}\n",
-                START_MS / 1000 + pid,
-            )
-        })
-        .collect()
-    };
-    cache.import(journal(0..10));
-    let reader = cache.reader();
-    let none: Result<_, CacheError> = reader.snapshot(Reader::twin);
-    assert!(none.unwrap().is_none(), "a small cache is read by one alone");
-
-    cache.import(journal(10..500));
-    let connections = |reader: &Reader| reader.totals().unwrap().connections;
-    reader
-        .snapshot(|reader| {
-            let twin = reader.twin()?.expect("nothing was written meanwhile");
-            cache.import(journal(500..600));
-            assert_eq!((connections(reader), connections(&twin)), (500, 500));
-            Ok::<(), CacheError>(())
-        })
-        .unwrap();
-    reader
-        .snapshot(|reader| {
-            assert_eq!(connections(reader), 600);
-            cache.import(journal(600..601));
-            assert!(reader.twin()?.is_none());
-            Ok::<(), CacheError>(())
-        })
-        .unwrap();
-}
-
 /// A page at a time, a question over a cache that was not in memory took five times as long as
 /// reading the file in turn.
 #[cfg(target_os = "linux")]
@@ -662,8 +618,8 @@ fn readers_keep_their_locks_whoever_opens_the_file_beside_them() {
         wait_until(&what, Duration::from_secs(5), || locks() == expected);
     };
     let reader = cache.reader();
-    let group: Result<u32, CacheError> = reader.snapshot(Reader::last_group);
-    assert_eq!(group.unwrap(), 1);
+    let last_ms: Result<_, CacheError> = reader.snapshot(Reader::last_ms);
+    assert_eq!(last_ms.unwrap(), Some(START_MS + 60_000));
     assert_locks(1);
     drop(Writer::open(&cache.path(), "test", Retention::default()).unwrap());
     assert_locks(1);

@@ -189,6 +189,32 @@ fn socket_events_have_the_starts_of_their_processes() {
 }
 
 #[test]
+fn times_that_are_those_of_batches_are_told_by_their_gaps() {
+    let mut host = FakeOsquery::new();
+    let blur_s = |host: &mut FakeOsquery| {
+        let mut collector = Collector::from(Named::SocketEvents);
+        collector.collect(SLICE, host, &mut Seen::default()).unwrap();
+        collector.blur_s()
+    };
+    // A clock of 10 s, and a process a second, as osquery tells of them when it has nothing to wait for.
+    for second in 1..300 {
+        let time = NOW - 300 + second;
+        host.execute(&format!(
+            "INSERT INTO process_events VALUES ({second}, '/bin/sh', '', {time}, '')"
+        ));
+        if second % 10 == 0 {
+            host.connect(time, 7, "/bin/clock", "198.51.100.1");
+        }
+    }
+    assert_eq!(blur_s(&mut host), None);
+    // ... and in batches of 49 s.
+    for table in ["process_events", "socket_events"] {
+        host.execute(&format!("UPDATE {table} SET time = {NOW} - ({NOW} - time) / 49 * 49"));
+    }
+    assert_eq!(blur_s(&mut host), Some(49));
+}
+
+#[test]
 fn connects_that_failed_and_sockets_of_other_kinds_do_not_count() {
     let mut host = FakeOsquery::new();
     for (column, value) in [("status", "failed"), ("status", "in_progress"), ("action", "bind")] {

@@ -225,6 +225,7 @@ fn import_live(writer: &mut Writer) {
         rejected: 2,
         last_error: "a row was rejected: no destination",
         cursor_s: Some(START_MS / 1000 + 180_600),
+        blur_s: None,
     };
     writer.end_pass(&outcome).unwrap();
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use beacon_candidates::beacon::sketch::VERSION;
 use beacon_candidates::cache::Reader;
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
@@ -138,6 +139,27 @@ fn a_failing_source_is_seen_in_beacon_status_and_made_up_for() {
 }
 
 #[test]
+fn times_of_batches_are_told_in_the_state_of_their_source() {
+    let cache = TestCache::new();
+    let osquery = Osquery::recording(&cache);
+    let last = now_s() - 5;
+    for batch in 0..5 {
+        osquery.connect(60, last - 40 * batch, last - 40 * batch);
+    }
+    let config = cache.folder().join("tables.toml");
+    std::fs::write(&config, "[collector]\nsource = 'socket_events'\npoll_seconds = 5\n").unwrap();
+    let Some(mut host) = Host::start(&osquery) else { return };
+    let _extension =
+        Extension::start(&cache, &["--timeout", "10", "--config", config.to_str().unwrap()]);
+    host.wait_for_registration(1, 10 * SECOND);
+    let expected =
+        "collecting; times are of batches up to 40 s apart: rhythms under 80 s cannot be seen";
+    wait_until("it says so", 20 * SECOND, || {
+        status(&mut host, "socket_events")["state"] == expected
+    });
+}
+
+#[test]
 fn a_host_that_collects_nothing_is_seen_to_be_blind() {
     let cache = TestCache::new();
     let Some(mut host) = Host::start(&Osquery::without_events(&cache)) else { return };
@@ -180,4 +202,41 @@ fn killed_at_any_moment_it_has_every_event_once() {
     // Another poll or two change nothing.
     std::thread::sleep(7 * SECOND);
     assert_eq!(collected(&cache), connects);
+}
+
+/// A cache of the oldest format, whose upgrade is killed at any moment and begun again.
+#[test]
+fn an_old_cache_is_read_filled_and_upgraded_however_often_the_extension_is_killed() {
+    const KILLS: usize = 8;
+    let cache = TestCache::new();
+    let oldest = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/caches/format-8.sqlite");
+    std::fs::copy(oldest, cache.path()).unwrap();
+    let rows = || {
+        let sql = "SELECT * FROM beacon_candidates WHERE since = 0 AND until = 1778063000";
+        cache.query(now_s() * 1000, sql).unwrap()
+    };
+    let (before, held) = (rows(), collected(&cache));
+    assert!(before.len() > 30 && held > 20_000);
+    let osquery = Osquery::recording(&cache);
+    osquery.connect(300, now_s() - 200, now_s() - 100);
+    let Some(_host) = Host::start(&osquery) else { return };
+    let mut random = ChaCha8Rng::seed_from_u64(9);
+    for _ in 0..KILLS {
+        let extension = start(&cache);
+        std::thread::sleep(Duration::from_millis(random.random_range(20..400)));
+        assert!(rows() == before);
+        drop(extension);
+        assert!(rows() == before);
+    }
+    let _extension = start(&cache);
+    wait_until("all collected", 30 * SECOND, || collected(&cache) == held + 300);
+    let number = |sql: &str| -> i64 {
+        let database = rusqlite::Connection::open(cache.path()).unwrap();
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    wait_until("upgraded", 30 * SECOND, || {
+        number("SELECT version FROM sketches") == i64::from(VERSION)
+    });
+    assert_eq!(number("PRAGMA user_version"), 9);
+    assert!(rows() == before);
 }

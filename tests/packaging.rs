@@ -4,11 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use beacon_candidates::cache::PassOutcome;
 use beacon_candidates::table::{ColumnOptions, Kind, Table};
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::statements::over_the_sample;
+use crate::support::TestCache;
 
 fn packaging(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(path)
@@ -29,6 +31,40 @@ fn the_pack_asks_seldom_and_its_differentials_for_what_stays() {
     }
 }
 
+#[test]
+fn a_host_is_blind_half_blind_or_sees() {
+    let pack = fs::read(packaging("osquery/beacon_candidates.conf")).unwrap();
+    let pack: Value = serde_json::from_slice(&pack).unwrap();
+    let query = pack["queries"]["beacons_blind"]["query"].as_str().unwrap();
+    let now_ms = jiff::Timestamp::now().as_millisecond();
+    for (source, state, minutes_ago, blind) in [
+        ("ebpf", "collecting", 1, "0.0"),
+        ("audit", "collecting; audit's rules record the connections of some", 1, "0.5"),
+        ("socket_events", "collecting", 1, "0.0"),
+        ("socket_events", "collecting", 61, "1.0"),
+        ("socket_events", "collecting; times are of batches up to 49 s apart: rhythms", 1, "0.5"),
+        ("socket_events", "collecting; the kernel hands on no connections: no root", 1, "0.5"),
+        ("socket_events", "collecting; osquery has recorded no event yet", 1, "1.0"),
+        ("process_open_sockets", "collecting; last resort; the kernel hands on", 1, "1.0"),
+        ("socket_events", "catching up", 1, "1.0"),
+        ("socket_events", "stopped; collector.source is 'none'", 1, "1.0"),
+    ] {
+        let cache = TestCache::new();
+        let outcome = PassOutcome {
+            source,
+            state,
+            now_ms: now_ms - minutes_ago * 60_000,
+            rejected: 0,
+            last_error: "",
+            cursor_s: None,
+            blur_s: None,
+        };
+        cache.writer().end_pass(&outcome).unwrap();
+        let rows = cache.query(now_ms, query).unwrap();
+        assert_eq!(rows[0][0], blind, "{source}: {state}");
+    }
+}
+
 /// Only that hosts which are not blind send no row to Fleet.
 #[test]
 fn fleet_asks_what_the_pack_asks() {
@@ -46,7 +82,7 @@ fn fleet_asks_what_the_pack_asks() {
         .map(|query| {
             let all = words(&query["query"]);
             let inner = all.strip_prefix("SELECT * FROM ( ");
-            let inner = inner.and_then(|rest| rest.strip_suffix(" ) WHERE blind = 1;"));
+            let inner = inner.and_then(|rest| rest.strip_suffix(" ) WHERE blind > 0;"));
             let sql = inner.map_or(all.clone(), |inner| format!("{inner};"));
             (sql, query["interval"].clone(), query["logging"] == "snapshot")
         })

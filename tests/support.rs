@@ -7,7 +7,7 @@ use beacon_candidates::cache::{Pass, PassCounts, PassOutcome, Reader, Retention,
 use beacon_candidates::host::embedded;
 use beacon_candidates::journal::Rejection;
 use beacon_candidates::journal::reader::{self, Source, Summary};
-use beacon_candidates::table::Tables;
+use beacon_candidates::table::{Tables, real_as_text};
 use tempfile::TempDir;
 
 /// A cache in a folder of its own.
@@ -89,6 +89,7 @@ pub fn import_into(writer: &mut Writer, journal: Vec<u8>) -> Imported {
         rejected: summary.delivered.rejected,
         last_error: "",
         cursor_s: None,
+        blur_s: None,
     };
     let counts = writer.end_pass(&outcome).unwrap();
     Imported { summary, counts, rejections }
@@ -99,7 +100,7 @@ pub fn text(value: rusqlite::types::ValueRef<'_>) -> String {
     match value {
         ValueRef::Null => String::new(),
         ValueRef::Integer(number) => number.to_string(),
-        ValueRef::Real(number) => embedded::real_as_text(number),
+        ValueRef::Real(number) => real_as_text(number),
         ValueRef::Text(text) | ValueRef::Blob(text) => String::from_utf8(text.to_vec()).unwrap(),
     }
 }

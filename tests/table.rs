@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use beacon_candidates::cache::PassOutcome;
 use beacon_candidates::table::{Constraint, Operator, QueryContext, Table, Tables, Value};
 use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestRunner};
@@ -263,6 +264,58 @@ fn loopback_stays_out_unless_asked_for() {
     let connections = "SELECT count(*) FROM beacon_connections WHERE pathname = '/bin/a'";
     assert_eq!(column(&cache, connections), ["0"]);
     assert_eq!(column(&cache, &format!("{connections} AND include_loopback = 1")), ["15"]);
+}
+
+#[test]
+fn a_period_shorter_than_the_times_can_tell_is_not_claimed() {
+    let cache = TestCache::new();
+    let mut journal = String::new();
+    for index in 0..60 {
+        // Too uneven for fixed_interval.
+        let wobble = f64::from(index * 7 % 5) / 5.0 - 0.4;
+        journal +=
+            &line((f64::from(index) + wobble / 4.0) * 60.0, "/bin/short", 11, "198.51.100.1", 443);
+        journal +=
+            &line((f64::from(index) + wobble / 4.0) * 120.0, "/bin/long", 12, "198.51.100.2", 443);
+    }
+    let elsewhere = journal.replace("\"time\"", "\"host\":\"sensor\",\"time\"");
+    cache.import(journal + &elsewhere);
+    let named = || {
+        let sql = "SELECT host || pathname FROM beacon_candidates WHERE detected_by = 'periodic' ORDER BY 1";
+        column(&cache, sql)
+    };
+    let short = |what: &str| {
+        let sql = format!(
+            "SELECT {what} FROM beacon_candidates
+             WHERE include_all = 1 AND pathname = '/bin/short' AND host = ''"
+        );
+        cache.value(NOW_MS, &sql)
+    };
+    let measured = |blur_s, days_before: i64| {
+        let now_ms = NOW_MS - days_before * 86_400_000;
+        let outcome = PassOutcome {
+            source: "socket_events",
+            state: "collecting",
+            now_ms,
+            rejected: 0,
+            last_error: "",
+            cursor_s: None,
+            blur_s: Some(blur_s),
+        };
+        cache.writer().end_pass(&outcome).unwrap();
+    };
+    let all = ["/bin/long", "/bin/short", "sensor/bin/long", "sensor/bin/short"];
+    measured(70, 3);
+    assert_eq!(named(), all);
+    assert!(short("beacon_score").parse::<f64>().unwrap() > 0.5);
+    // Under 98 s.
+    measured(49, 0);
+    measured(12, 0);
+    assert_eq!(named(), ["/bin/long", "sensor/bin/long", "sensor/bin/short"]);
+    for what in ["period", "jitter", "missed_checkins", "beacon_score"] {
+        assert_eq!(short(&format!("{what} IS NULL")), "1", "{what}");
+    }
+    assert_eq!((short("detected_by"), short("checkins IS NULL")), (String::new(), "0".into()));
 }
 
 #[test]

@@ -41,34 +41,6 @@ fn add_later(checkins: &mut Vec<i64>, times_ms: &[i64], gap_ms: i64) {
     }
 }
 
-/// Check-ins of connections that come one part after the other.
-#[derive(Debug)]
-pub struct Merging {
-    gap_ms: i64,
-    checkins: Vec<i64>,
-    last_ms: Option<i64>,
-}
-
-impl Merging {
-    /// None so far; of connections no more than `gap_ms` apart, as [`merge`] has it.
-    pub fn over(gap_ms: i64) -> Merging {
-        Merging { gap_ms, checkins: Vec::new(), last_ms: None }
-    }
-
-    /// Adds connections, sorted, none of them before those that are there.
-    pub fn add(&mut self, times_ms: &[i64]) {
-        let begins = |first: &&i64| self.last_ms.is_none_or(|last| **first - last > self.gap_ms);
-        self.checkins.extend(times_ms.first().filter(begins));
-        add_later(&mut self.checkins, times_ms, self.gap_ms);
-        self.last_ms = times_ms.last().copied().or(self.last_ms);
-    }
-
-    /// All of them.
-    pub fn checkins(&self) -> &[i64] {
-        &self.checkins
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,15 +60,5 @@ mod tests {
         let in_pairs: Vec<i64> = far_apart.iter().flat_map(|time| [*time, time + 1]).collect();
         assert_eq!(merge(&in_pairs, MERGE_GAP_MS), far_apart);
         assert_eq!(merge(&in_pairs, 2000), [0]);
-    }
-
-    #[test]
-    fn check_ins_are_the_same_of_any_parts() {
-        let times: Vec<i64> = (0..900).map(|index| index * 600 + index % 7 * 400).collect();
-        for part in [1, 7, 300, 900] {
-            let mut merging = Merging::over(MERGE_GAP_MS);
-            times.chunks(part).for_each(|part| merging.add(part));
-            assert_eq!(merging.checkins(), merge(&times, MERGE_GAP_MS));
-        }
     }
 }

@@ -13,9 +13,7 @@ mod quantile;
 pub mod rita;
 pub mod sketch;
 pub mod sparkline;
-mod timeline;
 mod window;
 
 pub use hypothesis::{HYPOTHESES, Hypothesis};
-pub use timeline::Timeline;
 pub use window::Window;

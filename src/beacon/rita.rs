@@ -21,7 +21,7 @@ const FEWEST_BARS_OF_DURATION: usize = 6;
 const HEIGHT_CLASS: f64 = 0.05;
 const FORGIVEN_BARS: usize = 1;
 /// Seconds from one connection to the next are counted up to this; few are longer.
-const COUNTED_S: u64 = 1024;
+const COUNTED_S: usize = 1024;
 /// So many connections are gone through at once.
 const BATCH: usize = 256;
 /// A run of so many bars counts as the whole day.
@@ -55,74 +55,46 @@ pub struct Scores {
 /// set as a whole, from its first to its last connection within the 24 hours; connections outside
 /// are not looked at. `None` under four different seconds.
 pub fn scores(times_ms: &[i64], bytes_sent: &[u64], span_ms: (i64, i64)) -> Option<Scores> {
-    let mut scoring = Scoring::over(span_ms, times_ms.len() as u64);
-    scoring.add(times_ms);
-    scoring.scores(bytes_sent)
+    let mut bars = Bars::new(span_ms);
+    let inside = times_ms.get(bars.span.range_of(times_ms)).unwrap_or_default();
+    let (first_s, last_s) = (second_of(inside.first()?), second_of(inside.last()?));
+    let intervals = intervals_s(inside, first_s);
+    if intervals.count() < FEWEST_TIMES - 1 {
+        return None;
+    }
+    let mut sizes = Values::default();
+    sizes.add(bytes_sent.iter().map(|bytes| i64::try_from(*bytes).unwrap_or(i64::MAX)));
+    bars.add(inside);
+    let timestamp = distribution_score(&intervals, 1.0)?;
+    let datasize = distribution_score(&sizes.in_order(), 0.0);
+    let (duration, histogram) = (bars.duration_score(first_s, last_s), bars.histogram_score());
+    let parts = [Some(timestamp), datasize, Some(duration), Some(histogram)];
+    let count = parts.iter().flatten().count() as f64;
+    let mean = round(parts.iter().flatten().sum::<f64>() / count);
+    Some(Scores { timestamp, datasize, duration, histogram, mean })
 }
 
-/// The same of connections that come one part after the other.
-#[derive(Debug)]
-pub struct Scoring {
-    intervals_s: Values,
-    bars: Bars,
-    /// The first and the last second so far.
-    seconds: Option<(i64, i64)>,
-}
-
-impl Scoring {
-    /// Without connections so far, of about so many.
-    pub fn over(span_ms: (i64, i64), connections: u64) -> Scoring {
-        let counted = COUNTED_S.min(connections) as usize;
-        let (intervals_s, bars) = (Values::counted_below(counted), Bars::over(span_ms));
-        Scoring { intervals_s, bars, seconds: None }
-    }
-
-    /// Adds connections, sorted, none of them before those that are there.
-    pub fn add(&mut self, times_ms: &[i64]) {
-        let inside = times_ms.get(self.bars.span.range_of(times_ms)).unwrap_or_default();
-        let (Some(first), Some(last)) = (inside.first(), inside.last()) else {
-            return;
-        };
-        let (first_s, before_s) = self.seconds.unwrap_or((second_of(first), second_of(first)));
-        self.seconds = Some((first_s, second_of(last)));
-        self.bars.add(inside);
-        let (first_ms, mut before) = (first_s.saturating_mul(1000), (before_s - first_s) as u64);
-        for batch in inside.chunks(BATCH) {
-            let (mut seconds, mut count, mut passed) = ([0; BATCH], 0, before);
-            for time_ms in batch {
-                // The same second once more is overwritten: whether it is, is hard to foretell, and a
-                // branch would cost more.
-                let second = time_ms.wrapping_sub(first_ms) as u64 / 1000;
-                seconds[count % BATCH] = second;
-                count += usize::from(second != before);
-                before = second;
-            }
-            self.intervals_s.add(seconds.iter().take(count).map(|second| {
-                let interval_s = second.wrapping_sub(passed);
-                passed = *second;
-                interval_s as i64
-            }));
+/// The seconds from one different second to the next, of connections from `first_s` on.
+fn intervals_s(times_ms: &[i64], first_s: i64) -> Ordered {
+    let mut intervals_s = Values::counted_below(COUNTED_S.min(times_ms.len()));
+    let (first_ms, mut before) = (first_s.saturating_mul(1000), 0);
+    for batch in times_ms.chunks(BATCH) {
+        let (mut seconds, mut count, mut passed) = ([0; BATCH], 0, before);
+        for time_ms in batch {
+            // The same second once more is overwritten: whether it is, is hard to foretell, and a
+            // branch would cost more.
+            let second = time_ms.wrapping_sub(first_ms) as u64 / 1000;
+            seconds[count % BATCH] = second;
+            count += usize::from(second != before);
+            before = second;
         }
+        intervals_s.add(seconds.iter().take(count).map(|second| {
+            let interval_s = second.wrapping_sub(passed);
+            passed = *second;
+            interval_s as i64
+        }));
     }
-
-    /// The scores of connections that sent these bytes; `None` under four different seconds.
-    pub fn scores(self, bytes_sent: &[u64]) -> Option<Scores> {
-        let (first_s, last_s) = self.seconds?;
-        let intervals = self.intervals_s.in_order();
-        if intervals.count() < FEWEST_TIMES - 1 {
-            return None;
-        }
-        let mut sizes = Values::default();
-        sizes.add(bytes_sent.iter().map(|bytes| i64::try_from(*bytes).unwrap_or(i64::MAX)));
-        let timestamp = distribution_score(&intervals, 1.0)?;
-        let datasize = distribution_score(&sizes.in_order(), 0.0);
-        let bars = self.bars;
-        let (duration, histogram) = (bars.duration_score(first_s, last_s), bars.histogram_score());
-        let parts = [Some(timestamp), datasize, Some(duration), Some(histogram)];
-        let count = parts.iter().flatten().count() as f64;
-        let mean = round(parts.iter().flatten().sum::<f64>() / count);
-        Some(Scores { timestamp, datasize, duration, histogram, mean })
-    }
+    intervals_s.in_order()
 }
 
 /// Half for symmetry (Bowley's skewness), half for narrowness (the median absolute deviation);
@@ -155,7 +127,7 @@ struct Bars {
 }
 
 impl Bars {
-    fn over((since_ms, until_ms): (i64, i64)) -> Bars {
+    fn new((since_ms, until_ms): (i64, i64)) -> Bars {
         Bars { heights: [0; BARS], span: Window { since_ms, until_ms } }
     }
 

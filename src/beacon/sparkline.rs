@@ -9,38 +9,13 @@ const LEVELS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█
 
 /// The connections at `times_ms` (sorted) in 24 equal parts of `span_ms` (both ends in), each as a block as
 /// high as its share of the fullest; the lowest block stands for none.
-pub fn sparkline(times_ms: &[i64], span_ms: (i64, i64)) -> String {
-    let mut activity = Activity::over(span_ms);
-    activity.add(times_ms);
-    activity.sparkline()
-}
-
-/// How many connections fall into each part of a span, of connections that come one part after the other.
-#[derive(Debug)]
-pub struct Activity {
-    span_ms: (i64, i64),
-    counts: [u64; WIDTH],
-}
-
-impl Activity {
-    /// Without connections so far.
-    pub fn over(span_ms: (i64, i64)) -> Activity {
-        Activity { span_ms, counts: [0; WIDTH] }
-    }
-
-    /// Adds connections, sorted.
-    pub fn add(&mut self, times_ms: &[i64]) {
-        let (from_ms, to_ms) = self.span_ms;
-        let width = ((to_ms - from_ms + 1) as f64 / WIDTH as f64).max(f64::MIN_POSITIVE);
-        bars::add(&mut self.counts, times_ms, |time| ((time - from_ms) as f64 / width) as usize);
-    }
-
-    /// As [`sparkline`] has it.
-    pub fn sparkline(&self) -> String {
-        let most = self.counts.iter().max().copied().unwrap_or(0).max(1);
-        let steps = (LEVELS.len() - 1) as u64;
-        self.counts.iter().map(|count| LEVELS[(count * steps).div_ceil(most) as usize]).collect()
-    }
+pub fn sparkline(times_ms: &[i64], (from_ms, to_ms): (i64, i64)) -> String {
+    let mut counts = [0; WIDTH];
+    let width = ((to_ms - from_ms + 1) as f64 / WIDTH as f64).max(f64::MIN_POSITIVE);
+    bars::add(&mut counts, times_ms, |time| ((time - from_ms) as f64 / width) as usize);
+    let most = counts.iter().max().copied().unwrap_or(0).max(1);
+    let steps = (LEVELS.len() - 1) as u64;
+    counts.iter().map(|count| LEVELS[(count * steps).div_ceil(most) as usize]).collect()
 }
 
 #[cfg(test)]

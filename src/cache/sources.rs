@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::cache::{CacheError, PassCounts};
+use crate::cache::{CacheError, PassCounts, blur};
 
 /// One source, as `beacon_status` shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub struct PassOutcome<'a> {
     /// Of a live source, unix seconds: what was recorded before is in the cache with this pass.
     /// `None` leaves the one before.
     pub cursor_s: Option<i64>,
+    /// Of a source whose times are of batches, how far apart those were, in seconds.
+    pub blur_s: Option<u32>,
 }
 
 /// Up to where the last live source has been collected.
@@ -83,6 +85,10 @@ pub(crate) fn record(
             outcome.last_error,
             outcome.cursor_s,
         ])?;
+    if let Some(blur_s) = outcome.blur_s {
+        let time_ms = counts.last_event_ms.unwrap_or(outcome.now_ms);
+        blur::record(outcome.source, blur_s, time_ms, connection)?;
+    }
     if outcome.cursor_s.is_some() {
         // Where two have collected, the later one says where to go on.
         connection

@@ -183,6 +183,7 @@ pub fn import_file(
         rejected: summary.delivered.rejected,
         last_error: &last_error,
         cursor_s: None,
+        blur_s: None,
     };
     let counts = writer.end_pass(&outcome).map_err(ReadError::Sink)?;
     Ok(Report { name, summary, counts, bytes, time: begun.elapsed() })

@@ -3,8 +3,8 @@
 use std::io::{IsTerminal, Write};
 
 use anyhow::Result;
-use beacon_candidates::host::embedded::real_as_text;
 use beacon_candidates::journal::printable;
+use beacon_candidates::table::real_as_text;
 use clap::Args;
 use rusqlite::types::ValueRef;
 use serde_json::{Map, Value};

@@ -426,8 +426,9 @@ mod tests {
             ),
             (
                 "[collector]\nsource = 'sysmn'",
-                "c.toml: collector.source 'sysmn' is not known; did you mean 'sysmon'? (auto, none, sql, \
-                 sophos, sysmon, socket_events, bpf_socket_events, process_open_sockets)",
+                "c.toml: collector.source 'sysmn' is not known; did you mean 'sysmon'? (auto, none, \
+                 ebpf, audit, sysmon, socket_events, bpf_socket_events, process_open_sockets, sophos, \
+                 sql)",
             ),
             (
                 "[colector]\npoll_seconds = 7",

@@ -23,6 +23,7 @@ use rusqlite::{Connection, Error, Result};
 
 use crate::table::{
     Column, ColumnOptions, Constraint, Kind, Operator, QueryContext, Row, Table, Tables, Value,
+    real_as_text,
 };
 
 /// osquery's `kMaxIndexCost`, for a scan without constraints.
@@ -40,12 +41,6 @@ pub fn open(tables: &Arc<Tables>, now_ms: i64) -> Result<Connection> {
         connection.create_module(table.name(), &MODULE, Some(served))?;
     }
     Ok(connection)
-}
-
-/// The text that SQLite gives for a REAL: 15 significant digits, and always a point.
-pub fn real_as_text(number: f64) -> String {
-    let rounded = format!("{number:.14e}").parse().unwrap_or(number);
-    format!("{rounded:?}")
 }
 
 /// Which table a module serves.
@@ -254,16 +249,4 @@ fn code_of(operator: IndexConstraintOp) -> Operator {
         Op::SQLITE_INDEX_CONSTRAINT_OFFSET => 74,
         Op::SQLITE_INDEX_CONSTRAINT_FUNCTION(code) => code,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::real_as_text;
-
-    #[test]
-    fn reals_read_as_sqlite_writes_them() {
-        for (number, text) in [(48.0, "48.0"), (0.1 + 0.2, "0.3"), (-2.5, "-2.5"), (0.0, "0.0")] {
-            assert_eq!(real_as_text(number), text);
-        }
-    }
 }

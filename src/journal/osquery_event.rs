@@ -81,6 +81,11 @@ impl<'a> EventRow<'a> {
         }
     }
 
+    /// The second at which it was recorded; `None` if it does not say.
+    pub(super) fn recorded_s(&self) -> Option<i64> {
+        Some(self.time.time_ms("time").ok()??.div_euclid(1000))
+    }
+
     /// Whether it is of a table of sockets.
     pub(super) fn is_of_a_socket(&self) -> bool {
         self.remote_address.is_some()

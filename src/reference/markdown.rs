@@ -39,7 +39,7 @@ fn columns(columns: &[Column]) -> String {
 fn parameters(parameters: &[Parameter]) -> String {
     let row = |parameter: &Parameter| {
         let (name, kind) = (parameter.name(), parameter.kind().as_sql());
-        let texts = [parameter.expected(), parameter.default_value(), parameter.description()];
+        let texts = [parameter.expected(), &parameter.default_value(), parameter.description()];
         let [takes, default, description] = texts.map(cell);
         format!("| `{name}` | {kind} | {takes} | {default} | {description} |\n")
     };

@@ -6,7 +6,7 @@
 use super::facts::Facts;
 use super::{asking, equal, narrow};
 use crate::beacon::checkins::MERGE_GAP_MS;
-use crate::cache::is_windows;
+use crate::journal::is_windows_path;
 use crate::table::{Answer, Operator, QueryContext, Row, Table, TableError, Tables, Value};
 
 /// Connections that are asked for at a time.
@@ -227,7 +227,7 @@ fn exactly(context: &mut QueryContext, column: &'static str, value: &str) {
             _ => pattern.push(character),
         }
     }
-    match column == "pathname" && is_windows(value) || pattern.len() > LONGEST_PATTERN {
+    match column == "pathname" && is_windows_path(value) || pattern.len() > LONGEST_PATTERN {
         true => equal(context, column, value),
         false => narrow(context, column, Operator::GLOB, &pattern),
     }

@@ -3,9 +3,8 @@
 //! What a journal wrote is made printable here and cut; that it cannot become markup is the page's
 //! affair.
 
-use crate::host::embedded::real_as_text;
 use crate::journal::printable;
-use crate::table::{Column, Row, Table, Value};
+use crate::table::{Column, Row, Table, Value, real_as_text};
 use crate::words;
 
 /// Characters of a text that are shown.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::pattern::Pattern;
 use super::protected;
-use crate::journal::Protocol;
+use crate::journal::{Protocol, is_windows_path};
 
 /// What a rule may be for.
 const CLASSES: [&str; 7] = [
@@ -178,8 +178,12 @@ fn any_matches(patterns: &[Pattern], text: &str) -> bool {
 
 /// A path or pattern with slashes, and in lower case if it is one of Windows.
 pub(super) fn folded(path: &str) -> Cow<'_, str> {
-    let is_windows = path.contains('\\') || path.get(1..2) == Some(":");
-    if is_windows { path.replace('\\', "/").to_lowercase().into() } else { path.into() }
+    let is_of_any_drive = path.starts_with("?:");
+    if is_windows_path(path) || is_of_any_drive {
+        path.replace('\\', "/").to_lowercase().into()
+    } else {
+        path.into()
+    }
 }
 
 fn patterns(written: &[String], of_paths: bool) -> Result<Vec<Pattern>, String> {

@@ -3,35 +3,29 @@
 //! All of it independent of the host that serves them: a host turns a query into a
 //! [`QueryContext`], calls [`Tables::generate`] and hands on the rows.
 
-mod beacon_candidates;
-mod beacon_connections;
-mod beacon_status;
-mod beacon_suppressions;
-mod both;
 mod cache_use;
-mod candidate_row;
+mod candidates;
 mod column;
-mod columns;
+mod connections;
+mod constraints;
 mod error;
-mod examination;
-mod grouping;
-mod judgement;
-mod narrowing;
+mod names;
 mod parameters;
 mod query_context;
 mod row;
-mod scan;
-mod selection;
+mod status;
+mod suppressions;
+#[expect(clippy::module_inception, reason = "the list of the tables is of this room alone")]
+mod table;
 mod tables;
-mod tally;
 mod value;
 
 pub use cache_use::CacheUse;
 pub use column::{Column, ColumnOptions, Kind};
-pub use columns::Table;
 pub use error::TableError;
 pub use parameters::Parameter;
 pub use query_context::{Constraint, Operator, QueryContext};
 pub use row::Row;
+pub use table::Table;
 pub use tables::{Answer, Tables};
-pub use value::Value;
+pub use value::{Value, real_as_text};

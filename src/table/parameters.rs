@@ -1,12 +1,12 @@
 //! The parameters of a query: hidden columns that are compared with = in a WHERE.
 //!
-//! Hypothesis and checking them is done here, once for all hosts and tables; what they mean for the
-//! rows is the tables' affair. Every parameter is echoed in every row, as given, or SQLite would
-//! drop the row.
+//! Each is defined once, here or, for the thresholds of a detector, by the detector. Reading and
+//! checking them is done here for all hosts and tables; what they mean for the rows is decided by the
+//! tables. Every parameter is echoed in every row, as given, or SQLite would drop the row.
 
 use super::{Kind, QueryContext, TableError, Value};
 use crate::beacon::Window;
-use crate::beacon::detectors::{fixed_interval, repetitive_interval};
+use crate::beacon::detectors::{DETECTORS, Threshold};
 
 /// A parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +19,8 @@ pub enum Parameter {
     Until,
     /// What a row describes.
     GroupBy,
-    /// `fixed_interval`'s fewest connections.
-    MinConnections,
-    /// `fixed_interval`'s largest spread.
-    MaxIntervalSpread,
-    /// `repetitive_interval`'s shortest interval.
-    TimeDeltaThreshold,
-    /// `repetitive_interval`'s fewest intervals an hour.
-    TotalEventsThreshold,
-    /// `repetitive_interval`'s smallest share.
-    PercentBeaconThreshold,
+    /// What a detector compares with: its number among the thresholds of all [`DETECTORS`].
+    Threshold(usize),
     /// Whether groups that a suppression rule hides are returned.
     IncludeSuppressed,
     /// Whether connections to the machine itself count.
@@ -39,121 +31,177 @@ pub enum Parameter {
     RowLimit,
 }
 
+/// The parameters of `beacon_connections`.
+pub(super) const OF_CONNECTIONS: [Parameter; 5] = [
+    Parameter::Hours,
+    Parameter::Since,
+    Parameter::Until,
+    Parameter::IncludeLoopback,
+    Parameter::RowLimit,
+];
+
 /// Rows that are returned where no row_limit is given.
 pub(super) const DEFAULT_ROW_LIMIT: u64 = 1000;
+const DEFAULT_HOURS: f64 = 24.0;
 const HOUR_MS: f64 = 3_600_000.0;
+/// Of all detectors.
+const THRESHOLDS: usize = {
+    let (mut count, mut at) = (0, 0);
+    while at < DETECTORS.len() {
+        count += DETECTORS[at].thresholds.len();
+        at += 1;
+    }
+    count
+};
+
+/// All there is to say of a parameter.
+struct Definition {
+    name: &'static str,
+    kind: Kind,
+    description: &'static str,
+    /// What holds where it is not given, in words.
+    default_value: String,
+    /// What it takes, in words.
+    expected: &'static str,
+    /// The value of its hidden column where it is not given: what applies instead.
+    in_force: fn(&Parameters, Parameter) -> Value,
+}
 
 impl Parameter {
     /// All of them, in the order of the hidden columns.
-    pub const ALL: [Parameter; 13] = [
-        Parameter::Hours,
-        Parameter::Since,
-        Parameter::Until,
-        Parameter::GroupBy,
-        Parameter::MinConnections,
-        Parameter::MaxIntervalSpread,
-        Parameter::TimeDeltaThreshold,
-        Parameter::TotalEventsThreshold,
-        Parameter::PercentBeaconThreshold,
-        Parameter::IncludeSuppressed,
-        Parameter::IncludeLoopback,
-        Parameter::IncludeAll,
-        Parameter::RowLimit,
-    ];
+    pub const ALL: [Parameter; THRESHOLDS + 8] = {
+        let mut all = [Parameter::Hours; THRESHOLDS + 8];
+        let before = [Parameter::Hours, Parameter::Since, Parameter::Until, Parameter::GroupBy];
+        let after = [
+            Parameter::IncludeSuppressed,
+            Parameter::IncludeLoopback,
+            Parameter::IncludeAll,
+            Parameter::RowLimit,
+        ];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = if at < before.len() {
+                before[at]
+            } else if at < before.len() + THRESHOLDS {
+                Parameter::Threshold(at - before.len())
+            } else {
+                after[at - before.len() - THRESHOLDS]
+            };
+            at += 1;
+        }
+        all
+    };
+
+    fn definition(self) -> Definition {
+        let flag = |name, description, in_force| Definition {
+            name,
+            kind: Kind::BigInt,
+            description,
+            default_value: "0".to_owned(),
+            expected: "0 or 1",
+            in_force,
+        };
+        match self {
+            Parameter::Hours => Definition {
+                name: "hours",
+                kind: Kind::Double,
+                description: "how far back the window reaches",
+                default_value: DEFAULT_HOURS.to_string(),
+                expected: "a number of hours above 0",
+                in_force: |checked, _| Value::Double(checked.hours),
+            },
+            Parameter::Since => Definition {
+                name: "since",
+                kind: Kind::BigInt,
+                description: "begin of the window",
+                default_value: "until - hours".to_owned(),
+                expected: "whole unix seconds from 0",
+                in_force: |checked, _| (checked.window.since_ms / 1000).into(),
+            },
+            Parameter::Until => Definition {
+                name: "until",
+                kind: Kind::BigInt,
+                description: "end of the window",
+                default_value: "now".to_owned(),
+                expected: "whole unix seconds from 0",
+                in_force: |checked, _| (checked.window.until_ms / 1000).into(),
+            },
+            Parameter::GroupBy => Definition {
+                name: "group_by",
+                kind: Kind::Text,
+                description: "what a row describes",
+                default_value: GroupBy::default().as_str().to_owned(),
+                expected: "'process', 'process_instance', 'tuple' or 'process_port'",
+                in_force: |checked, _| checked.group_by.as_str().into(),
+            },
+            Parameter::Threshold(number) => match thresholds().nth(number) {
+                Some(threshold) => Definition {
+                    name: threshold.name,
+                    kind: if threshold.is_whole { Kind::BigInt } else { Kind::Double },
+                    description: threshold.description,
+                    default_value: threshold.default.to_string(),
+                    expected: threshold.expected,
+                    in_force: Parameters::threshold,
+                },
+                // There is none of such a number in `Parameter::ALL`.
+                None => flag("", "", |_, _| Value::Null),
+            },
+            Parameter::IncludeSuppressed => flag(
+                "include_suppressed",
+                "whether groups that a suppression rule hides are returned, too",
+                |checked, _| i64::from(checked.include_suppressed).into(),
+            ),
+            Parameter::IncludeLoopback => flag(
+                "include_loopback",
+                "whether connections to the machine itself count",
+                |checked, _| i64::from(checked.include_loopback).into(),
+            ),
+            Parameter::IncludeAll => flag(
+                "include_all",
+                "whether groups that no detector named are returned, too",
+                |checked, _| i64::from(checked.include_all).into(),
+            ),
+            Parameter::RowLimit => Definition {
+                name: "row_limit",
+                kind: Kind::BigInt,
+                description: "the most rows to return",
+                default_value: DEFAULT_ROW_LIMIT.to_string(),
+                expected: "a whole number from 0",
+                in_force: |checked, _| checked.row_limit.unwrap_or(DEFAULT_ROW_LIMIT).into(),
+            },
+        }
+    }
 
     /// The hidden column's name.
     pub fn name(self) -> &'static str {
-        match self {
-            Parameter::Hours => "hours",
-            Parameter::Since => "since",
-            Parameter::Until => "until",
-            Parameter::GroupBy => "group_by",
-            Parameter::MinConnections => "min_connections",
-            Parameter::MaxIntervalSpread => "max_interval_spread",
-            Parameter::TimeDeltaThreshold => "time_delta_threshold",
-            Parameter::TotalEventsThreshold => "total_events_threshold",
-            Parameter::PercentBeaconThreshold => "percent_beacon_threshold",
-            Parameter::IncludeSuppressed => "include_suppressed",
-            Parameter::IncludeLoopback => "include_loopback",
-            Parameter::IncludeAll => "include_all",
-            Parameter::RowLimit => "row_limit",
-        }
+        self.definition().name
     }
 
     /// Its type.
     pub fn kind(self) -> Kind {
-        match self {
-            Parameter::GroupBy => Kind::Text,
-            Parameter::Hours
-            | Parameter::MaxIntervalSpread
-            | Parameter::TimeDeltaThreshold
-            | Parameter::PercentBeaconThreshold => Kind::Double,
-            _ => Kind::BigInt,
-        }
+        self.definition().kind
     }
 
     /// What it does, in a line.
     pub fn description(self) -> &'static str {
-        match self {
-            Parameter::Hours => "how far back the window reaches",
-            Parameter::Since => "begin of the window",
-            Parameter::Until => "end of the window",
-            Parameter::GroupBy => "what a row describes",
-            Parameter::MinConnections => "the fewest connections that fixed_interval names",
-            Parameter::MaxIntervalSpread => {
-                "fixed_interval needs the longest interval minus the shortest below this"
-            }
-            Parameter::TimeDeltaThreshold => "repetitive_interval counts only intervals above this",
-            Parameter::TotalEventsThreshold => {
-                "repetitive_interval needs more such intervals in an hour than this"
-            }
-            Parameter::PercentBeaconThreshold => {
-                "repetitive_interval needs the most frequent of them to make up more than this"
-            }
-            Parameter::IncludeSuppressed => {
-                "whether groups that a suppression rule hides are returned, too"
-            }
-            Parameter::IncludeLoopback => "whether connections to the machine itself count",
-            Parameter::IncludeAll => "whether groups that no detector named are returned, too",
-            Parameter::RowLimit => "the most rows to return",
-        }
+        self.definition().description
     }
 
     /// What holds where it is not given, in words.
-    pub fn default_value(self) -> &'static str {
-        match self {
-            Parameter::Hours => "24",
-            Parameter::Since => "until - hours",
-            Parameter::Until => "now",
-            Parameter::GroupBy => "process",
-            Parameter::MinConnections => "3",
-            Parameter::MaxIntervalSpread | Parameter::TimeDeltaThreshold => "10",
-            Parameter::TotalEventsThreshold => "15",
-            Parameter::PercentBeaconThreshold => "95",
-            Parameter::IncludeSuppressed | Parameter::IncludeLoopback | Parameter::IncludeAll => {
-                "0"
-            }
-            Parameter::RowLimit => "1000",
-        }
+    pub fn default_value(self) -> String {
+        self.definition().default_value
     }
 
     /// What it takes, in words.
     pub fn expected(self) -> &'static str {
-        match self {
-            Parameter::Hours => "a number of hours above 0",
-            Parameter::Since | Parameter::Until => "whole unix seconds from 0",
-            Parameter::GroupBy => "'process', 'process_instance', 'tuple' or 'process_port'",
-            Parameter::MinConnections => "a whole number from 1",
-            Parameter::MaxIntervalSpread | Parameter::TimeDeltaThreshold => {
-                "a number of seconds from 0"
-            }
-            Parameter::TotalEventsThreshold | Parameter::RowLimit => "a whole number from 0",
-            Parameter::PercentBeaconThreshold => "a percentage from 0 to 100",
-            Parameter::IncludeSuppressed | Parameter::IncludeLoopback | Parameter::IncludeAll => {
-                "0 or 1"
-            }
-        }
+        self.definition().expected
     }
+}
+
+/// Those of all detectors, in their order.
+fn thresholds() -> impl Iterator<Item = &'static Threshold> {
+    const ALL: &[crate::beacon::detectors::Detector] = &DETECTORS;
+    ALL.iter().flat_map(|detector| detector.thresholds)
 }
 
 /// What a row describes.
@@ -171,14 +219,11 @@ pub(super) enum GroupBy {
 }
 
 impl GroupBy {
+    const ALL: [GroupBy; 4] =
+        [GroupBy::Process, GroupBy::ProcessInstance, GroupBy::Tuple, GroupBy::ProcessPort];
+
     fn parse(text: &str) -> Option<GroupBy> {
-        Some(match text {
-            "process" => GroupBy::Process,
-            "process_instance" => GroupBy::ProcessInstance,
-            "tuple" => GroupBy::Tuple,
-            "process_port" => GroupBy::ProcessPort,
-            _ => return None,
-        })
+        GroupBy::ALL.into_iter().find(|group_by| group_by.as_str() == text)
     }
 
     fn as_str(self) -> &'static str {
@@ -196,8 +241,8 @@ impl GroupBy {
 pub(super) struct Parameters {
     pub(super) window: Window,
     pub(super) group_by: GroupBy,
-    pub(super) fixed_interval: fixed_interval::Thresholds,
-    pub(super) repetitive_interval: repetitive_interval::Thresholds,
+    /// Values for the thresholds of all detectors, in their order.
+    pub(super) thresholds: [f64; THRESHOLDS],
     pub(super) include_suppressed: bool,
     pub(super) include_loopback: bool,
     pub(super) include_all: bool,
@@ -208,11 +253,11 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// The parameters in `context`, with `now_ms` (unix milliseconds) for the end of the window.
-    pub(super) fn of(context: &QueryContext, now_ms: i64) -> Result<Parameters, TableError> {
-        let given = Given::of(context)?;
-        let hours = given.number(Parameter::Hours, |hours| hours > 0.0)?.unwrap_or(24.0);
-        let until = given.count(Parameter::Until, 0)?;
-        let since = given.count(Parameter::Since, 0)?;
+    pub(super) fn read(context: &QueryContext, now_ms: i64) -> Result<Parameters, TableError> {
+        let given = Given::checked(context)?;
+        let hours = given.number(Parameter::Hours, |hours| hours > 0.0)?.unwrap_or(DEFAULT_HOURS);
+        let until = given.count(Parameter::Until)?;
+        let since = given.count(Parameter::Since)?;
         let to_ms = |seconds: u64| i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1000);
         let until_ms = until.map_or(now_ms, to_ms);
         let since_ms = since.map_or_else(
@@ -225,25 +270,18 @@ impl Parameters {
                 until: (until_ms / 1000).to_string(),
             });
         }
-        let percent = given.number(Parameter::PercentBeaconThreshold, |p| p <= 100.0)?;
+        let mut values = [0.0; THRESHOLDS];
+        for (number, (value, threshold)) in values.iter_mut().zip(thresholds()).enumerate() {
+            *value = given.threshold(number, threshold)?;
+        }
         Ok(Parameters {
             window: Window { since_ms, until_ms },
             group_by: given.group_by()?,
-            fixed_interval: fixed_interval::Thresholds {
-                min_connections: given.count(Parameter::MinConnections, 1)?.unwrap_or(3),
-                max_interval_spread: given
-                    .number(Parameter::MaxIntervalSpread, |_| true)?
-                    .unwrap_or(10.0),
-            },
-            repetitive_interval: repetitive_interval::Thresholds {
-                time_delta: given.number(Parameter::TimeDeltaThreshold, |_| true)?.unwrap_or(10.0),
-                total_events: given.count(Parameter::TotalEventsThreshold, 0)?.unwrap_or(15),
-                percent: percent.unwrap_or(95.0),
-            },
+            thresholds: values,
             include_suppressed: given.flag(Parameter::IncludeSuppressed)?,
             include_loopback: given.flag(Parameter::IncludeLoopback)?,
             include_all: given.flag(Parameter::IncludeAll)?,
-            row_limit: given.count(Parameter::RowLimit, 0)?,
+            row_limit: given.count(Parameter::RowLimit)?,
             hours,
         })
     }
@@ -253,22 +291,14 @@ impl Parameters {
         usize::try_from(self.row_limit.unwrap_or(DEFAULT_ROW_LIMIT)).unwrap_or(usize::MAX)
     }
 
-    /// The value of a parameter's hidden column where it is not given: what applies instead.
-    fn in_force(&self, parameter: Parameter) -> Value {
-        match parameter {
-            Parameter::Hours => Value::Double(self.hours),
-            Parameter::Since => (self.window.since_ms / 1000).into(),
-            Parameter::Until => (self.window.until_ms / 1000).into(),
-            Parameter::GroupBy => self.group_by.as_str().into(),
-            Parameter::MinConnections => self.fixed_interval.min_connections.into(),
-            Parameter::MaxIntervalSpread => Value::Double(self.fixed_interval.max_interval_spread),
-            Parameter::TimeDeltaThreshold => Value::Double(self.repetitive_interval.time_delta),
-            Parameter::TotalEventsThreshold => self.repetitive_interval.total_events.into(),
-            Parameter::PercentBeaconThreshold => Value::Double(self.repetitive_interval.percent),
-            Parameter::IncludeSuppressed => i64::from(self.include_suppressed).into(),
-            Parameter::IncludeLoopback => i64::from(self.include_loopback).into(),
-            Parameter::IncludeAll => i64::from(self.include_all).into(),
-            Parameter::RowLimit => self.row_limit.unwrap_or(DEFAULT_ROW_LIMIT).into(),
+    fn threshold(&self, parameter: Parameter) -> Value {
+        let Parameter::Threshold(number) = parameter else {
+            return Value::Null;
+        };
+        match (self.thresholds.get(number), parameter.kind()) {
+            (Some(value), Kind::BigInt) => (*value as i64).into(),
+            (Some(value), _) => Value::Double(*value),
+            (None, _) => Value::Null,
         }
     }
 }
@@ -277,7 +307,7 @@ impl Parameters {
 /// parameters are `checked`.
 pub(super) fn echo(parameter: Parameter, context: &QueryContext, checked: &Parameters) -> Value {
     let Some(given) = context.given(parameter.name()) else {
-        return checked.in_force(parameter);
+        return (parameter.definition().in_force)(checked, parameter);
     };
     match (parameter.kind(), given.trim().parse::<f64>()) {
         (Kind::BigInt, Ok(number)) => Value::Integer(number as i64),
@@ -290,7 +320,8 @@ pub(super) fn echo(parameter: Parameter, context: &QueryContext, checked: &Param
 struct Given<'c>(&'c QueryContext);
 
 impl<'c> Given<'c> {
-    fn of(context: &'c QueryContext) -> Result<Given<'c>, TableError> {
+    /// Those in `context`, each with one value at most.
+    fn checked(context: &'c QueryContext) -> Result<Given<'c>, TableError> {
         for parameter in Parameter::ALL {
             let name = parameter.name();
             let mut given = None;
@@ -339,21 +370,26 @@ impl<'c> Given<'c> {
         }
     }
 
-    /// A whole number from `least`.
-    fn count(&self, parameter: Parameter, least: u64) -> Result<Option<u64>, TableError> {
-        const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
-        match self.number(parameter, |number| number.fract() == 0.0 && number <= EXACT)? {
-            Some(number) if (number as u64) < least => self.refuse(parameter),
-            number => Ok(number.map(|number| number as u64)),
-        }
+    /// A whole number from 0.
+    fn count(&self, parameter: Parameter) -> Result<Option<u64>, TableError> {
+        Ok(self.number(parameter, is_whole)?.map(|number| number as u64))
     }
 
     fn flag(&self, parameter: Parameter) -> Result<bool, TableError> {
-        match self.count(parameter, 0)? {
+        match self.count(parameter)? {
             None | Some(0) => Ok(false),
             Some(1) => Ok(true),
             Some(_) => self.refuse(parameter),
         }
+    }
+
+    fn threshold(&self, number: usize, threshold: &Threshold) -> Result<f64, TableError> {
+        let (least, most) = threshold.range;
+        let is_possible = |value: f64| {
+            (least..=most).contains(&value) && (!threshold.is_whole || is_whole(value))
+        };
+        let given = self.number(Parameter::Threshold(number), is_possible)?;
+        Ok(given.unwrap_or(threshold.default))
     }
 
     fn group_by(&self) -> Result<GroupBy, TableError> {
@@ -365,4 +401,10 @@ impl<'c> Given<'c> {
             },
         }
     }
+}
+
+/// Whether a number is whole, and so small that every whole number up to it is one.
+fn is_whole(number: f64) -> bool {
+    const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+    number.fract() == 0.0 && number <= EXACT
 }

@@ -53,31 +53,27 @@ impl From<Vec<Value>> for Row {
 }
 
 /// The columns that the rows of an answer hold values of.
-pub(super) struct Used {
-    columns: Vec<&'static str>,
+pub(super) struct ColumnMask {
+    columns: Vec<usize>,
     places: Arc<[Option<usize>]>,
 }
 
-impl Used {
-    /// Those of `columns` that `is_used`.
-    pub(super) fn of(columns: &'static [Column], is_used: impl Fn(&str) -> bool) -> Used {
-        let mut used = Vec::new();
-        let places = columns.iter().map(|column| {
-            is_used(column.name).then(|| {
-                used.push(column.name);
-                used.len() - 1
+impl ColumnMask {
+    /// Those of `columns` that are `used`.
+    pub(super) fn new(columns: &[Column], used: impl Fn(&str) -> bool) -> ColumnMask {
+        let mut numbers = Vec::new();
+        let places = columns.iter().enumerate().map(|(number, column)| {
+            used(column.name).then(|| {
+                numbers.push(number);
+                numbers.len() - 1
             })
         });
-        Used { places: places.collect(), columns: used }
+        ColumnMask { places: places.collect(), columns: numbers }
     }
 
-    /// Their names.
-    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.columns.iter().copied()
-    }
-
-    /// A row with a value for each of them.
-    pub(super) fn row(&self, values: Vec<Value>) -> Row {
+    /// A row with the `value` of each of these columns, by its number.
+    pub(super) fn row(&self, value: impl FnMut(usize) -> Value) -> Row {
+        let values = self.columns.iter().copied().map(value).collect();
         Row { values, places: Some(Arc::clone(&self.places)) }
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::parameters::{self, Parameter, Parameters};
 use super::{
-    CacheUse, QueryContext, Row, Table, TableError, Value, beacon_candidates, beacon_connections,
-    beacon_status, beacon_suppressions,
+    CacheUse, QueryContext, Row, Table, TableError, Value, candidates, connections, status,
+    suppressions,
 };
 use crate::cache::{Cost, ReadAhead, Reader};
 use crate::suppression::Rules;
@@ -132,17 +132,18 @@ impl Tables {
         let answer = match table {
             Table::BeaconCandidates => self.read(&mut cost, |reader| {
                 self.ahead.begin(reader.path());
-                beacon_candidates::generate(reader, &self.rules, context, now_ms)
+                candidates::generate(reader, &self.rules, context, now_ms)
             })?,
-            Table::BeaconConnections => self
-                .read(&mut cost, |reader| beacon_connections::generate(reader, context, now_ms))?,
-            Table::BeaconSuppressions => beacon_suppressions::generate(&self.rules),
+            Table::BeaconConnections => {
+                self.read(&mut cost, |reader| connections::generate(reader, context, now_ms))?
+            }
+            Table::BeaconSuppressions => suppressions::generate(&self.rules),
             Table::BeaconStatus => {
                 let facts = Facts { cache: &self.cache, cache_use: &self.cache_use, last_query };
-                let generate = |reader: &Reader| beacon_status::generate(reader, &facts, now_ms);
+                let generate = |reader: &Reader| status::generate(reader, &facts, now_ms);
                 match self.read(&mut cost, generate) {
                     // What is wrong with the cache is what this table is for.
-                    Err(TableError::Cache(error)) => beacon_status::without_cache(&facts, &error),
+                    Err(TableError::Cache(error)) => status::without_cache(&facts, &error, now_ms),
                     answer => answer?,
                 }
             }
@@ -188,7 +189,7 @@ impl Tables {
         context: &QueryContext,
         now_ms: i64,
     ) -> Result<Vec<Value>, TableError> {
-        let checked = Parameters::of(context, now_ms)?;
+        let checked = Parameters::read(context, now_ms)?;
         let echo = |parameter: &Parameter| parameters::echo(*parameter, context, &checked);
         Ok(table.parameters().iter().map(echo).collect())
     }

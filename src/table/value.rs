@@ -21,7 +21,7 @@ impl Value {
     }
 
     /// A measured quantity, or NULL where there is none.
-    pub fn of_measure(number: Option<f64>) -> Value {
+    pub fn from_measure(number: Option<f64>) -> Value {
         number.map_or(Value::Null, Value::measure)
     }
 
@@ -74,5 +74,23 @@ impl From<usize> for Value {
 impl<T: Into<Value>> From<Option<T>> for Value {
     fn from(value: Option<T>) -> Value {
         value.map_or(Value::Null, Into::into)
+    }
+}
+
+/// The text that SQLite gives for a REAL: 15 significant digits, and always a point.
+pub fn real_as_text(number: f64) -> String {
+    let rounded = format!("{number:.14e}").parse().unwrap_or(number);
+    format!("{rounded:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::real_as_text;
+
+    #[test]
+    fn reals_read_as_sqlite_writes_them() {
+        for (number, text) in [(48.0, "48.0"), (0.1 + 0.2, "0.3"), (-2.5, "-2.5"), (0.0, "0.0")] {
+            assert_eq!(real_as_text(number), text);
+        }
     }
 }

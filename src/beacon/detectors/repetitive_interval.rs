@@ -5,8 +5,42 @@
 //! frequent makes up more than 95 %. The original takes the next row of its sorted log whatever
 //! its remote address, a slip; here an interval lies between connections of one group.
 
+use super::{Detector, Evidence, Known, Threshold, Verdict, with_thresholds};
 use crate::beacon::sketch::repetition::{self, COUNTED_ABOVE_S, TOO_FEW, hourly_intervals};
-use crate::beacon::sketch::{Outline, Repetition};
+use crate::beacon::sketch::{Outline, Repetition, Sketch};
+
+/// This detector.
+pub const DETECTOR: Detector = Detector {
+    name: "repetitive_interval",
+    thresholds: &[
+        Threshold {
+            name: "time_delta_threshold",
+            description: "repetitive_interval counts only intervals above this",
+            expected: "a number of seconds from 0",
+            default: 10.0,
+            range: (0.0, f64::MAX),
+            is_whole: false,
+        },
+        Threshold {
+            name: "total_events_threshold",
+            description: "repetitive_interval needs more such intervals in an hour than this",
+            expected: "a whole number from 0",
+            default: 15.0,
+            range: (0.0, f64::MAX),
+            is_whole: true,
+        },
+        Threshold {
+            name: "percent_beacon_threshold",
+            description: "repetitive_interval needs the most frequent of them to make up more than this",
+            expected: "a percentage from 0 to 100",
+            default: 95.0,
+            range: (0.0, 100.0),
+            is_whole: false,
+        },
+    ],
+    prefilter,
+    names,
+};
 
 /// What the rule compares with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +51,41 @@ pub struct Thresholds {
     pub total_events: u64,
     /// The most frequent one must make up more than this share of them, in percent.
     pub percent: f64,
+}
+
+impl Thresholds {
+    /// From values for the thresholds of all detectors.
+    pub fn among(all: &[f64]) -> Thresholds {
+        let own = with_thresholds(all).find(|(detector, _)| detector.name == DETECTOR.name);
+        own.map_or(Thresholds::NEVER, |(_, own)| Thresholds::from_values(own))
+    }
+
+    /// Nothing is above them.
+    const NEVER: Thresholds =
+        Thresholds { time_delta: f64::MAX, total_events: u64::MAX, percent: 100.0 };
+
+    fn from_values(values: &[f64]) -> Thresholds {
+        let [time_delta, total_events, percent] = *values else {
+            return Thresholds::NEVER;
+        };
+        Thresholds { time_delta, total_events: total_events as u64, percent }
+    }
+}
+
+/// Only connections to public addresses are looked at.
+fn prefilter(known: &Known<'_>, values: &[f64]) -> Verdict {
+    let thresholds = Thresholds::from_values(values);
+    let may_repeat = |sketch: &Sketch| can_repeat(&sketch.repetition, &thresholds);
+    Verdict::open_if(
+        known.may_be_public
+            && can_hold(known.connections, &thresholds)
+            && known.sketch.is_none_or(may_repeat),
+    )
+}
+
+fn names(evidence: &mut Evidence<'_>, values: &[f64]) -> bool {
+    let thresholds = Thresholds::from_values(values);
+    evidence.has_public && evidence.repetition(&thresholds).hours > 0
 }
 
 /// The most frequent interval of one clock hour, or of the whole window.

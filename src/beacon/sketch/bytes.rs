@@ -24,7 +24,7 @@ const LONGEST_PAUSE_MS: i64 = 1 << 31;
 /// Those of connections at `times_ms`, sorted: numbers of two bytes each, which are sooner added up
 /// than those of any length. Zeros at the end are left out, which many of a small block's are.
 pub(super) fn from_times(times_ms: &[i64]) -> Vec<u8> {
-    let RhythmSums { variations, pauses } = RhythmSums::with(times_ms, Variation::from_part);
+    let RhythmSums { variations, pauses } = RhythmSums::from_part(times_ms);
     let of_variations = variations.iter().flat_map(|variation| {
         let Variation { checkins, sum, absences, sum_of_absences, pairs: _ } = *variation;
         [checkins, sum / SUM_PART, absences, sum_of_absences / SUM_PART]

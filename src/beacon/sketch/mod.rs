@@ -15,7 +15,7 @@ mod version;
 pub use self::outline::{Outline, shortest_and_longest};
 pub use self::pauses::Pauses;
 pub use self::repetition::Repetition;
-pub use self::spread::{Counting, Median, Spread};
+pub use self::spread::{Median, Spread};
 pub use self::sums::RhythmSums;
 pub use self::variation::Variation;
 pub use self::version::VERSION;

@@ -3,7 +3,6 @@
 //!
 //! What a row shows of it is computed by `intervals`.
 
-use super::Outline;
 use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// Stands for a sum of squares that does not fit its place in a summary.
@@ -102,42 +101,6 @@ impl Spread {
         let known = Some(u64::from_le_bytes(*squares)).filter(|squares| *squares != UNKNOWN);
         let median = Median::Twice(twice_median_ms);
         Ok(known.map(|squares| Spread { median, squares: squares.into() }))
-    }
-}
-
-/// The spread of intervals so many and so short that it follows from how often each length is there;
-/// they come one part after the other.
-#[derive(Debug)]
-pub struct Counting {
-    steps: Steps,
-    last_ms: Option<i64>,
-    intervals: usize,
-}
-
-impl Counting {
-    /// None so far, of those between connections with this outline; `None` where they are too few or
-    /// too long.
-    pub fn new(outline: &Outline) -> Option<Counting> {
-        let (_, longest_ms) = outline.intervals_ms?;
-        let connections = usize::try_from(outline.connections).unwrap_or(usize::MAX);
-        let steps = Steps::single(longest_ms.unsigned_abs(), connections)?;
-        Some(Counting { steps, last_ms: None, intervals: 0 })
-    }
-
-    /// Adds connections, sorted, none of them before those that are there.
-    pub fn add(&mut self, times_ms: &[i64]) {
-        let (Some(first), Some(last)) = (times_ms.first(), times_ms.last()) else {
-            return;
-        };
-        let gap = self.last_ms.map(|last| first.wrapping_sub(last) as u64);
-        self.intervals += times_ms.len() - usize::from(gap.is_none());
-        self.steps.count(gap.into_iter().chain(lengths(times_ms)));
-        self.last_ms = Some(*last);
-    }
-
-    /// The spread; `None` without intervals.
-    pub fn spread(&self) -> Option<Spread> {
-        (self.intervals > 0).then(|| self.steps.spread(self.intervals))
     }
 }
 

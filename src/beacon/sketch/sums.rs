@@ -3,7 +3,7 @@
 use super::pauses::Pauses;
 use super::variation::Variation;
 use crate::beacon::checkins;
-use crate::beacon::hypothesis::{HYPOTHESES, Hypothesis};
+use crate::beacon::hypothesis::HYPOTHESES;
 
 /// What each of [`HYPOTHESES`] makes of connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,16 +15,8 @@ pub struct RhythmSums {
 }
 
 impl RhythmSums {
-    /// Of all connections of a timeline, at `times_ms` (sorted).
-    pub fn from_times(times_ms: &[i64]) -> RhythmSums {
-        RhythmSums::with(times_ms, Variation::from_checkins)
-    }
-
-    /// The same with a `variation` of their check-ins.
-    pub(super) fn with(
-        times_ms: &[i64],
-        variation: fn(&[i64], Hypothesis) -> Variation,
-    ) -> RhythmSums {
+    /// Of the connections of a block, at `times_ms` (sorted), which may be a part of a timeline.
+    pub(super) fn from_part(times_ms: &[i64]) -> RhythmSums {
         let mut checkins = Vec::with_capacity(times_ms.len());
         let mut merged_over = None;
         let variations = HYPOTHESES.map(|hypothesis| {
@@ -32,7 +24,7 @@ impl RhythmSums {
                 checkins::merge_into(&mut checkins, times_ms, hypothesis.merge_gap_ms);
                 merged_over = Some(hypothesis.merge_gap_ms);
             }
-            variation(&checkins, hypothesis)
+            Variation::from_part(&checkins, hypothesis)
         });
         RhythmSums { variations, pauses: Pauses::for_each_hypothesis(times_ms) }
     }

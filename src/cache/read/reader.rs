@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
+use crate::beacon::Window;
 use crate::cache::format::schema;
 use crate::cache::sources::{self, Source};
-use crate::cache::{CacheError, location};
+use crate::cache::{CacheError, blur, location};
 use crate::journal::{FileTime, SophosPid};
 
 /// What a reader has read.
@@ -56,9 +57,6 @@ pub struct Totals {
     /// Unix milliseconds of the latest connection.
     pub last_ms: Option<i64>,
 }
-
-/// Smaller caches are read sooner than they are opened a second time, in bytes.
-const WORTH_A_TWIN: u64 = 1 << 20;
 
 /// A reader of a cache.
 pub struct Reader {
@@ -107,31 +105,8 @@ impl Reader {
         outcome
     }
 
-    /// Another reader of the same state, inside [`Reader::snapshot`], for another thread; `None`
-    /// where the cache has been written since that state, cannot be opened again, or is too small to
-    /// be worth it.
-    pub fn twin(&self) -> Result<Option<Reader>, CacheError> {
-        if self.bytes() < WORTH_A_TWIN {
-            return Ok(None);
-        }
-        let version = |database: &Database| {
-            database.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0))
-        };
-        let before = version(&self.database)?;
-        let Ok(twin) = Reader::open(&self.path) else {
-            return Ok(None);
-        };
-        let twin = Reader { deadline: self.deadline, ..twin };
-        twin.database.execute_batch("BEGIN")?;
-        version(&twin.database)?;
-        // What the twin sees lies between what this one has seen and what it sees from now on:
-        // where nothing was written between those, all three are the same.
-        self.database.execute_batch("COMMIT; BEGIN")?;
-        Ok((version(&self.database)? == before).then_some(twin))
-    }
-
     /// Adds to what has been read.
-    pub fn count(&self, more: Cost) {
+    pub(crate) fn count(&self, more: Cost) {
         let Cost { blocks, bytes } = self.cost.get();
         self.cost.set(Cost { blocks: blocks + more.blocks, bytes: bytes + more.bytes });
     }
@@ -201,6 +176,12 @@ impl Reader {
     /// What has been delivered by each source.
     pub fn sources(&self) -> Result<Vec<Source>, CacheError> {
         sources::all(&self.database)
+    }
+
+    /// How far apart the batches were whose times stand for those of this endpoint's connections, on
+    /// the days that `window` touches, in seconds; `None` if its times are those of connections.
+    pub fn blur_s(&self, window: Window) -> Result<Option<u32>, CacheError> {
+        blur::largest_s(window, &self.database)
     }
 
     /// Unix milliseconds of the latest connection; `None` if there is none.

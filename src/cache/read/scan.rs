@@ -11,11 +11,8 @@ use crate::cache::format::group;
 use crate::cache::{CacheError, Cost, Group, Payloads, Reader};
 use crate::varint::DecodeError;
 
-/// From the first to the last id that a group may have.
-pub const ALL_GROUPS: (u32, u32) = (0, u32::MAX);
-/// The blocks of groups from an id on, undecoded. Where to end is sooner seen than asked for.
-const SUMMARIES: &str = "
-    SELECT summary FROM block WHERE group_id >= ?1 ORDER BY group_id, first_ms, last_ms, id";
+/// What is known of all blocks, in the order of groups and times.
+const SUMMARIES: &str = "SELECT summary FROM block ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
 /// that begin before it only the last can.
 const BLOCKS: &str = "
@@ -36,60 +33,46 @@ impl Reader {
         Ok(groups.collect::<Result<_, _>>()?)
     }
 
-    /// The highest id of a group; 0 if there is none.
-    pub fn last_group(&self) -> Result<u32, CacheError> {
-        let last = "SELECT coalesce(max(id), 0) FROM connection_group";
-        Ok(self.database.query_row(last, [], |row| row.get(0))?)
-    }
-
-    /// Hands on every group from one id to another that has connections in `window`, by id, with what
-    /// is known of those undecoded, and the ids of the blocks that reach into it. Only blocks that
-    /// reach beyond the window are decoded.
-    pub fn summaries<E: From<CacheError>>(
+    /// Hands on every group that has connections in `window`, by id, with their sketch, and the ids of
+    /// the blocks that reach into it. Only blocks that reach beyond the window, or have a sketch of
+    /// another version, are decoded.
+    pub fn sketches<E: From<CacheError>>(
         &self,
         window: Window,
-        groups: (u32, u32),
         take: impl FnMut(Group, &Sketch, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.walk(window, groups, Sketch::add, take)
+        self.walk(window, Sketch::add, take)
     }
 
-    /// The same without what only digests tell.
+    /// The same without sums, which takes less time.
     pub fn outlines<E: From<CacheError>>(
         &self,
         window: Window,
-        groups: (u32, u32),
         mut take: impl FnMut(Group, &Outline, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
         let add = |summary: &mut Sketch, block: &BlockSketch| {
             summary.outline.add(block);
             Ok(())
         };
-        self.walk(window, groups, add, |group, summary, blocks| {
-            take(group, &summary.outline, blocks)
-        })
+        self.walk(window, add, |group, summary, blocks| take(group, &summary.outline, blocks))
     }
 
     fn walk<E: From<CacheError>>(
         &self,
         window: Window,
-        groups: (u32, u32),
         add: impl Fn(&mut Sketch, &BlockSketch<'_>) -> Result<(), DecodeError>,
         mut take: impl FnMut(Group, &Sketch, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
         self.check_deadline()?;
         let sqlite = CacheError::from;
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
-        let mut rows = select.query([groups.0]).map_err(sqlite)?;
+        let mut rows = select.query([]).map_err(sqlite)?;
         let (mut open, mut summary) = (None::<Group>, Sketch::default());
         let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::new(self), Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
             let row = BlockRow::from_bytes(bytes).map_err(CacheError::from)?;
             let BlockRow { id, group, span_ms: (first_ms, last_ms), mut sketch } = row;
-            if group.id > groups.1 {
-                break;
-            }
             self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
             if first_ms > window.until_ms || last_ms < window.since_ms {
                 continue;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use rustc_hash::FxHashMap;
 
 use crate::cache::CacheError;
+use crate::journal::is_windows_path;
 
 /// More bytes of texts than this are not kept in memory at once; each takes some more itself.
 const KEPT_BYTES: usize = 12 << 20;
@@ -56,8 +57,11 @@ impl Names {
             return Ok(*ids);
         }
         let spelling = self.id(text, connection)?;
-        let key =
-            if is_windows(text) { self.id(&text.to_lowercase(), connection)? } else { spelling };
+        let key = if is_windows_path(text) {
+            self.id(&text.to_lowercase(), connection)?
+        } else {
+            spelling
+        };
         self.make_room(text, connection)?;
         self.pathnames.insert(text.into(), (spelling, key));
         Ok((spelling, key))
@@ -122,13 +126,6 @@ impl Names {
     }
 }
 
-/// A drive letter or a backslash: such paths do not tell case apart.
-pub(crate) fn is_windows(pathname: &str) -> bool {
-    let bytes = pathname.as_bytes();
-    let has_drive = matches!(bytes, [letter, b':', ..] if letter.is_ascii_alphabetic());
-    has_drive || bytes.contains(&b'\\')
-}
-
 /// The latest of the hosts, pathnames and destinations; 0 if there is none.
 pub(crate) fn latest(connection: &Connection) -> Result<u32, CacheError> {
     let latest = connection
@@ -153,19 +150,4 @@ fn insert_or_find(text: &str, connection: &Connection) -> Result<u32, CacheError
 /// The id of the row just inserted.
 pub(crate) fn inserted_id(connection: &Connection, what: &'static str) -> Result<u32, CacheError> {
     u32::try_from(connection.last_insert_rowid()).map_err(|_| CacheError::Full(what))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_windows;
-
-    #[test]
-    fn windows_paths_are_told_by_drive_or_backslash() {
-        for path in ["C:\\Windows\\explorer.exe", "c:/x", "\\Device\\HarddiskVolume3\\a.exe"] {
-            assert!(is_windows(path), "{path}");
-        }
-        for path in ["", "/usr/bin/curl", "Mozilla/5.0 (X11)", "4:x"] {
-            assert!(!is_windows(path), "{path}");
-        }
-    }
 }

@@ -17,10 +17,11 @@ use super::instances::{Instances, Place};
 use super::lock::WriterLock;
 use super::names::{self, Names};
 use super::{claims, retention};
+use crate::beacon::Window;
 use crate::cache::format::block::Connection;
 use crate::cache::format::schema::{self, Durability};
 use crate::cache::format::upgrade::SketchRebuild;
-use crate::cache::{CacheError, Cursor, PassOutcome, Retention, location, sources};
+use crate::cache::{CacheError, Cursor, PassOutcome, Retention, blur, location, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent};
 
 /// So many connections wait for one transaction unless told otherwise: some 44 MB of memory.
@@ -122,6 +123,7 @@ impl Writer {
             rejected: 0,
             last_error: &message,
             cursor_s: None,
+            blur_s: None,
         };
         sources::record(&outcome, &PassCounts::default(), &database)?;
         Writer::new(database, path, retention, Some(lock))
@@ -250,6 +252,13 @@ impl Writer {
     /// Where the collection of live sources goes on; `None` if none was collected yet.
     pub fn cursor(&self) -> Result<Option<Cursor>, CacheError> {
         sources::cursor(&self.database)
+    }
+
+    /// By how much the times within `window` are off at most, in seconds; see [`Reader::blur_s`].
+    ///
+    /// [`Reader::blur_s`]: crate::cache::Reader::blur_s
+    pub fn blur_s(&self, window: Window) -> Result<Option<u32>, CacheError> {
+        blur::largest_s(window, &self.database)
     }
 
     /// Notes that no live source is collected any more, and why.

@@ -11,7 +11,8 @@ use super::collection::Stopped;
 use super::manager::{Manager, ManagerError};
 use super::slices::{Reach, Slices};
 use super::stream::open;
-use crate::cache::{CacheError, Pass, PassOutcome, Writer};
+use crate::beacon::Window;
+use crate::cache::{CacheError, Pass, PassOutcome, Writer, shortest_period_s};
 use crate::journal::Rejection;
 use crate::journal::collector::{CollectError, Collector, Host, HostError, Row};
 
@@ -77,7 +78,9 @@ impl Polling {
             remark.clear();
         }
         let mut state = if slice.reaches_now { "collecting" } else { "catching up" }.to_owned();
-        for said in [remark, warning].into_iter().filter(|said| !said.is_empty()) {
+        let blur_s = collector.blur_s();
+        let blur = blur_warning(writer, blur_s, now_ms)?;
+        for said in [&*remark, &*warning, &blur].into_iter().filter(|said| !said.is_empty()) {
             state = format!("{state}; {said}");
         }
         let counts = writer.end_pass(&PassOutcome {
@@ -88,6 +91,7 @@ impl Polling {
             last_error: &last_error,
             // The second of now is not over yet.
             cursor_s: Some(slice.to_s.min(now_s)),
+            blur_s,
         })?;
         log::debug!(
             "{}: {} connections of {} to {}, {} new",
@@ -110,9 +114,23 @@ impl Polling {
             rejected: 0,
             last_error: &error.0,
             cursor_s: None,
+            blur_s: None,
         };
         self.writer.end_pass(&outcome).map(drop)
     }
+}
+
+/// What is to be known of a source whose times are of batches; '' if they were not within a day.
+fn blur_warning(writer: &Writer, now_s: Option<u32>, now_ms: i64) -> Result<String, CacheError> {
+    const DAY_MS: i64 = 86_400_000;
+    let known_s = writer.blur_s(Window { since_ms: now_ms - DAY_MS, until_ms: now_ms })?;
+    let Some(blur_s) = now_s.max(known_s) else {
+        return Ok(String::new());
+    };
+    let shortest_s = shortest_period_s(blur_s);
+    Ok(format!(
+        "times are of batches up to {blur_s} s apart: rhythms under {shortest_s} s cannot be seen"
+    ))
 }
 
 /// osquery, on one connection.

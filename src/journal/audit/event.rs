@@ -1,6 +1,6 @@
 //! What an audit event tells once its records are joined.
 
-use crate::journal::Protocol;
+use crate::journal::{ConnectionEvent, Process, Protocol, record_id};
 
 /// What a finished event was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +43,30 @@ pub struct AuditConnection {
     pub port: u16,
     /// UDP of a datagram; of a connect the record does not tell.
     pub protocol: Protocol,
+}
+
+impl AuditConnection {
+    /// What the record alone tells. Of the process's start it tells nothing.
+    pub fn event(&self) -> ConnectionEvent<'_> {
+        let process = &self.process;
+        ConnectionEvent {
+            time_ms: self.time_ms,
+            host: &process.node,
+            process: Process {
+                pathname: &process.exe,
+                pid: process.pid,
+                start: None,
+                cmdline: &process.cmdline,
+            },
+            destination: &self.destination,
+            port: self.port,
+            protocol: self.protocol,
+            domain: "",
+            bytes_sent: None,
+            bytes_received: None,
+            record_id: Some(record_id(self.serial)),
+        }
+    }
 }
 
 /// A program that was started, in a process that was there before.

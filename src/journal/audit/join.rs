@@ -4,7 +4,7 @@
 //! Memory is bounded: some events wait for the rest of their records, and the oldest of them is
 //! taken as it is when another one needs its place.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
 
 use super::call::{Call, succeeded, went_out};
@@ -17,6 +17,9 @@ use crate::journal::{Protocol, normalise};
 const KEPT: usize = 256;
 /// So much of a command line is kept, in bytes.
 const LONGEST_CMDLINE: usize = 32 << 10;
+/// Command lines of so many processes are remembered; of more, all are forgotten. Of each so much.
+const MOST_PROCESSES: usize = 2048;
+const REMEMBERED_CMDLINE: usize = 1024;
 /// So many different datagrams of one second are told apart; more all count.
 const MOST_DATAGRAMS: usize = 4096;
 
@@ -26,6 +29,13 @@ pub struct Join {
     /// The oldest first.
     events: VecDeque<Event>,
     finished: VecDeque<AuditEvent>,
+    past: Past,
+}
+
+/// What is remembered of events that are finished.
+#[derive(Default)]
+struct Past {
+    programs: Programs,
     datagrams: Datagrams,
 }
 
@@ -64,7 +74,7 @@ impl Join {
                 true
             });
             if is_over {
-                self.finished.extend(event.finish(&mut self.datagrams));
+                self.finished.extend(event.finish(&mut self.past));
             }
         }
     }
@@ -72,7 +82,7 @@ impl Join {
     /// Finishes what still waits for records: none will come.
     pub fn finish(&mut self) {
         for mut event in self.events.drain(..) {
-            self.finished.extend(event.finish(&mut self.datagrams));
+            self.finished.extend(event.finish(&mut self.past));
         }
     }
 
@@ -86,7 +96,7 @@ impl Join {
         if self.events.len() >= KEPT
             && let Some(mut oldest) = self.events.pop_front()
         {
-            self.finished.extend(oldest.finish(&mut self.datagrams));
+            self.finished.extend(oldest.finish(&mut self.past));
         }
         self.events.push_back(Event {
             node: id.node.to_owned(),
@@ -161,7 +171,7 @@ impl Event {
     }
 
     /// What the event is, by what has come of it. It is over then.
-    fn finish(&mut self, datagrams: &mut Datagrams) -> Option<AuditEvent> {
+    fn finish(&mut self, past: &mut Past) -> Option<AuditEvent> {
         if std::mem::replace(&mut self.is_over, true) {
             return None;
         }
@@ -171,9 +181,10 @@ impl Event {
             let is_half = address.is_some() || arguments.is_some();
             return is_half.then_some(AuditEvent::Skipped("half an event: its SYSCALL is missing"));
         };
-        process.cmdline = arguments.or(title).unwrap_or_default();
         let (time_ms, serial) = (self.time_ms, self.serial);
         if call == Call::Exec {
+            process.cmdline = arguments.or(title).unwrap_or_default();
+            past.programs.learn(&process);
             return Some(AuditEvent::Exec(AuditExec { time_ms, process }));
         }
         let (address, port) = match address {
@@ -184,14 +195,41 @@ impl Event {
         if port == 0 {
             return Some(AuditEvent::Skipped("port 0 (a look for a route)"));
         }
+        process.cmdline = past.programs.cmdline(&process).or(title).unwrap_or_default();
         let protocol = if call == Call::Send { Protocol::Udp } else { Protocol::Unknown };
-        if call == Call::Send && !datagrams.is_first(time_ms, (process.pid, socket, address, port))
+        if call == Call::Send
+            && !past.datagrams.is_first(time_ms, (process.pid, socket, address, port))
         {
             return Some(AuditEvent::Skipped("a further datagram within a second"));
         }
         let destination = normalise(&address.to_string()).into_owned();
         let connection = AuditConnection { time_ms, serial, process, destination, port, protocol };
         Some(AuditEvent::Connection(connection))
+    }
+}
+
+/// The programs that were started. The kernel keeps the title that it first saw of a process, and that
+/// may be from before an exec, of the parent's program; the arguments of the exec are right.
+#[derive(Default)]
+struct Programs {
+    /// Path and command line by node and pid.
+    started: HashMap<(String, Option<u32>), (String, String)>,
+}
+
+impl Programs {
+    fn learn(&mut self, process: &AuditProcess) {
+        if self.started.len() >= MOST_PROCESSES {
+            self.started.clear();
+        }
+        let AuditProcess { node, pid, exe, cmdline, .. } = process;
+        let kept = cmdline.floor_char_boundary(REMEMBERED_CMDLINE);
+        self.started.insert((node.clone(), *pid), (exe.clone(), cmdline[..kept].to_owned()));
+    }
+
+    /// The command line with which the program of this process was started, if that was recorded.
+    fn cmdline(&self, process: &AuditProcess) -> Option<String> {
+        let (exe, cmdline) = self.started.get(&(process.node.clone(), process.pid))?;
+        (*exe == process.exe).then(|| cmdline.clone())
     }
 }
 
@@ -287,6 +325,29 @@ mod tests {
             })
             .collect();
         assert_eq!(joined(&lines), (vec![1, 3], vec!["a further datagram within a second"]));
+    }
+
+    /// Seen on a real kernel: the title was that of the process that had called fork.
+    #[test]
+    fn the_arguments_of_an_exec_count_for_more_than_a_title_of_before() {
+        let exec = CALL.replace("syscall=42 success=no exit=-115", "syscall=59 success=yes exit=0");
+        let title = "proctitle=\"parent\"";
+        let lines = [
+            line("SYSCALL", 1, &exec),
+            line("EXECVE", 1, "argc=2 a0=\"c\" a1=2D78202D79"),
+            line("PROCTITLE", 1, title),
+            line("SYSCALL", 2, CALL),
+            line("SOCKADDR", 2, ADDRESS),
+            line("PROCTITLE", 2, title),
+        ];
+        let mut join = Join::default();
+        lines.iter().for_each(|line| join.take(&Record::from_line(line).unwrap()));
+        let cmdlines = std::iter::from_fn(|| join.next_event()).map(|event| match event {
+            AuditEvent::Exec(exec) => exec.process.cmdline,
+            AuditEvent::Connection(connection) => connection.process.cmdline,
+            AuditEvent::Skipped(reason) => reason.to_owned(),
+        });
+        assert_eq!(cmdlines.collect::<Vec<_>>(), ["c -x -y", "c -x -y"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! A collector turns a slice into queries, and their rows into events. When to ask, how osquery is
 //! reached and where events go is not decided here.
 
+mod batches;
 mod choice;
 mod open_sockets;
 mod process_starts;
@@ -123,6 +124,15 @@ impl Collector {
     /// Whether `events_expiry` bounds what the table holds.
     pub fn is_an_event_table(&self) -> bool {
         matches!(self, Collector::Sockets(_) | Collector::Sysmon)
+    }
+
+    /// How far apart the batches were whose times stand for those of connections in the last slice,
+    /// and shortly before it, in seconds; `None` if times are those of connections.
+    pub fn blur_s(&self) -> Option<u32> {
+        match self {
+            Collector::Sockets(sockets) => sockets.blur_s(),
+            Collector::Sysmon | Collector::Sql(_) | Collector::OpenSockets(_) => None,
+        }
     }
 
     /// Hands the events of `slice` to `sink`.

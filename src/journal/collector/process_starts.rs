@@ -143,6 +143,13 @@ impl ProcessStarts {
         })
     }
 
+    /// The seconds at which process events of `slice` were recorded.
+    pub(super) fn recorded_in(&self, slice: Slice) -> impl Iterator<Item = i64> {
+        let starts = self.started.values().flatten();
+        let seconds = starts.map(|process| process.start.unix_ms().div_euclid(1000));
+        seconds.filter(move |second| (slice.from_s..slice.to_s).contains(second))
+    }
+
     /// The process of this pid that still runs.
     pub(super) fn running(&self, pid: u32) -> Option<&ProcessStart> {
         self.running.get(&pid)

@@ -1,9 +1,12 @@
 //! `socket_events` (Linux audit) and `bpf_socket_events`: a row a connect, its time in whole
 //! seconds and without the start of its process.
 //!
+//! The times of `socket_events` are those of batches; how far apart these are is measured.
+//!
 //! The rows of a slice wait until the starts of their processes are known; a start learnt later
 //! could name the wrong one of two processes with the same pid.
 
+use super::batches::Batches;
 use super::process_starts::ProcessStarts;
 use super::{CollectError, Host, Slice};
 use crate::journal::delivery::{Delivery, JournalSink};
@@ -13,6 +16,8 @@ use crate::journal::osquery_event::EventRow;
 pub struct SocketEvents {
     table: SocketTable,
     starts: ProcessStarts,
+    /// Of audit, whose events come in batches.
+    batches: Option<Batches>,
 }
 
 /// The names of a table of sockets, of the table that tells of the same processes' starts, and
@@ -43,16 +48,25 @@ pub(super) const BPF: SocketTable = SocketTable {
 impl SocketEvents {
     /// `socket_events`.
     pub fn of_audit() -> SocketEvents {
-        SocketEvents { table: AUDIT, starts: ProcessStarts::of_events(AUDIT.processes) }
+        SocketEvents {
+            table: AUDIT,
+            starts: ProcessStarts::of_events(AUDIT.processes),
+            batches: Some(Batches::default()),
+        }
     }
 
     /// `bpf_socket_events`.
     pub fn of_bpf() -> SocketEvents {
-        SocketEvents { table: BPF, starts: ProcessStarts::of_events(BPF.processes) }
+        SocketEvents { table: BPF, starts: ProcessStarts::of_events(BPF.processes), batches: None }
     }
 
     pub(super) fn name(&self) -> &'static str {
         self.table.name
+    }
+
+    /// See [`super::Collector::blur_s`].
+    pub(super) fn blur_s(&self) -> Option<u32> {
+        self.batches.as_ref()?.longest_gap_s()
     }
 
     pub(super) fn collect<S: JournalSink>(
@@ -67,12 +81,14 @@ impl SocketEvents {
              WHERE {} AND {connects}",
             slice.of_events()
         );
-        let mut connects = Vec::new();
+        let (mut connects, mut recorded_s) = (Vec::new(), Vec::new());
         let mut number = 0;
         host.query(&sql, &mut |row| {
             number += 1;
             to.at_line(number);
-            match EventRow::from_columns(row).connect() {
+            let row = EventRow::from_columns(row);
+            recorded_s.extend(row.recorded_s());
+            match row.connect() {
                 Ok(Ok(connect)) => connects.push(connect),
                 Ok(Err(reason)) => to.skip(reason),
                 Err(problem) => to.reject(problem),
@@ -82,6 +98,9 @@ impl SocketEvents {
         connects.sort_by_key(|connect| connect.time_ms);
         let pids = connects.iter().filter_map(|connect| connect.pid).collect();
         self.starts.learn(&pids, slice, host)?;
+        if let Some(batches) = &mut self.batches {
+            batches.take(slice, recorded_s.into_iter().chain(self.starts.recorded_in(slice)));
+        }
         for connect in &connects {
             let process = self.starts.of(connect.pid, &connect.pathname, connect.time_ms);
             let (start, cmdline) = process

@@ -15,7 +15,7 @@ use super::clock::Clock;
 use super::ebpf::{Birth, Connect, EbpfStream, EbpfUnusable, Record};
 use super::processes::{Caller, Exec, Processes};
 use crate::journal::delivery::{Delivered, Delivery, JournalSink};
-use crate::journal::{ConnectionEvent, FileTime, Process, Protocol, record_id};
+use crate::journal::{ConnectionEvent, FileTime, Protocol, record_id};
 use crate::words;
 
 /// As many records are read at a time; a flood must not keep us from writing them down.
@@ -153,9 +153,7 @@ impl KernelJournal {
             }
             Stream::Audit(stream) => {
                 let mut events = Vec::new();
-                stream
-                    .read(longest, &mut |event| events.push(event))
-                    .map_err(ReadError::Kernel)?;
+                stream.read(longest, &mut |event| events.push(event)).map_err(ReadError::Kernel)?;
                 for event in events {
                     deliver_audit(event, clock, processes, &mut delivery)
                         .map_err(ReadError::Sink)?;
@@ -249,30 +247,21 @@ fn deliver_audited_connection<S: JournalSink>(
     processes: &mut Processes,
     to: &mut Delivery<'_, S>,
 ) -> Result<(), S::Error> {
-    let AuditConnection { process, .. } = connection;
-    let process = match process.pid {
+    let told = &connection.process;
+    let event = connection.event();
+    let process = match told.pid {
         Some(pid) => processes.of(
             Caller {
                 pid,
                 birth: Birth::default(),
-                pathname: &process.exe,
-                cmdline: &process.cmdline,
-                comm: &process.comm,
+                pathname: &told.exe,
+                cmdline: &told.cmdline,
+                comm: &told.comm,
             },
             clock,
         ),
-        None => Process { pathname: &process.exe, ..Process::default() },
+        None => event.process,
     };
-    to.connection(&ConnectionEvent {
-        time_ms: connection.time_ms,
-        host: "",
-        process,
-        destination: &connection.destination,
-        port: connection.port,
-        protocol: connection.protocol,
-        domain: "",
-        bytes_sent: None,
-        bytes_received: None,
-        record_id: Some(record_id(connection.serial)),
-    })
+    // Of this machine, whatever auditd would call it.
+    to.connection(&ConnectionEvent { host: "", process, ..event })
 }

@@ -96,9 +96,11 @@ impl Processes {
             pathname: &found.pathname,
             pid: Some(pid),
             start: found.start,
-            cmdline: match caller.cmdline {
-                "" => &found.cmdline,
-                told => told,
+            // What audit tells is the first 128 bytes, and of a process that has called exec since
+            // its first record sometimes those of before.
+            cmdline: match found.cmdline.as_str() {
+                "" => caller.cmdline,
+                found => found,
             },
         }
     }
@@ -199,7 +201,7 @@ mod tests {
         let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let pid = child.id();
         // Until it has called exec it is a copy of this test.
-        let is_sleep = || executable(pid).is_some_and(|path| !path.contains("beacon"));
+        let is_sleep = || command_line(pid).is_ok_and(|line| line.contains("sleep 60"));
         while !is_sleep() {
             std::thread::yield_now();
         }

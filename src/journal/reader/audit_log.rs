@@ -4,10 +4,10 @@
 //! An `ausearch -i` file does not tell its time zone; UTC is taken, with a warning.
 
 use crate::journal::audit::{
-    AuditConnection, AuditEvent, AuditExec, Join, Record, RecordType, is_record_line, is_separator,
+    AuditEvent, AuditExec, Join, Record, RecordType, is_record_line, is_separator,
 };
 use crate::journal::delivery::{Delivery, JournalSink};
-use crate::journal::{ConnectionEvent, FileTime, Process, ProcessEvent, record_id};
+use crate::journal::{FileTime, Process, ProcessEvent};
 
 /// What ausearch writes where it finds nothing.
 const NO_MATCHES: &str = "<no matches>";
@@ -66,7 +66,7 @@ impl AuditLog {
     fn deliver<S: JournalSink>(&mut self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
         while let Some(event) = self.join.next_event() {
             match event {
-                AuditEvent::Connection(connection) => to.connection(&connection_event(&connection)),
+                AuditEvent::Connection(connection) => to.connection(&connection.event()),
                 AuditEvent::Exec(exec) => to.process(&process_event(&exec)),
                 AuditEvent::Skipped(reason) => {
                     to.skip(reason);
@@ -75,27 +75,6 @@ impl AuditLog {
             }?;
         }
         Ok(())
-    }
-}
-
-fn connection_event(connection: &AuditConnection) -> ConnectionEvent<'_> {
-    let process = &connection.process;
-    ConnectionEvent {
-        time_ms: connection.time_ms,
-        host: &process.node,
-        process: Process {
-            pathname: &process.exe,
-            pid: process.pid,
-            start: None,
-            cmdline: &process.cmdline,
-        },
-        destination: &connection.destination,
-        port: connection.port,
-        protocol: connection.protocol,
-        domain: "",
-        bytes_sent: None,
-        bytes_received: None,
-        record_id: Some(record_id(connection.serial)),
     }
 }
 

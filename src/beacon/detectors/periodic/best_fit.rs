@@ -1,12 +1,11 @@
 //! The best fit of a group's connections, over all hypotheses of how they came about.
 
-use super::HypothesisSet;
 use super::fit::{FEWEST, Fit, Search};
-use super::hypotheses::{POLLS, are_polls, resembles_rhythm};
 use super::intervals::Intervals;
+use super::screening::{POLLS, are_polls, is_another, resembles_rhythm};
 use super::timer::MULTIPLES;
 use crate::beacon::checkins::{self, MERGE_GAP_MS};
-use crate::beacon::hypothesis::Hypothesis;
+use crate::beacon::hypothesis::{HYPOTHESES, Hypothesis};
 use crate::beacon::sketch::{Pauses, Variation};
 
 /// With such a score the usual hypotheses explain the rhythm; only with less are others tried.
@@ -41,16 +40,14 @@ pub struct BestFit {
 }
 
 impl BestFit {
-    /// Of connections at `times_ms`, which must be sorted, under the hypotheses that may hold a rhythm;
-    /// `None` if no timer explains them better than ordinary models do.
-    pub fn from_times(times_ms: &[i64], hypotheses: &HypothesisSet) -> Option<BestFit> {
-        if hypotheses.is_empty() {
-            return None;
-        }
+    /// Of connections at `times_ms`, which must be sorted, under any hypothesis; `None` if no timer
+    /// explains them better than ordinary models do.
+    pub fn from_times(times_ms: &[i64]) -> Option<BestFit> {
         let (resolution_s, are_retries) = (resolution_s(times_ms), are_retries(times_ms));
         let mut best: Option<BestFit> = None;
-        let (mut merged, mut intervals) = (Vec::new(), Intervals::default());
-        for hypothesis in hypotheses.iter() {
+        let (mut merged, mut before) = (Vec::new(), u64::MAX);
+        let mut intervals = Intervals::default();
+        for hypothesis in HYPOTHESES.into_iter().chain([POLLS]) {
             let is_explained = best.is_some_and(|best| best.fit.score > GOOD_ENOUGH);
             let is_poll = hypothesis == POLLS;
             // Every other check-in of a lone agent keeps time, too; every other retry is no agent. And
@@ -62,13 +59,14 @@ impl BestFit {
                 continue;
             }
             checkins::merge_into(&mut merged, times_ms, hypothesis.merge_gap_ms);
-            let resembles = match is_poll {
-                true => are_polls(&merged),
-                false => resembles_rhythm(
-                    &Variation::from_checkins(&merged, hypothesis),
-                    &Pauses::from_times(times_ms, hypothesis),
-                    hypothesis,
-                ),
+            let before = std::mem::replace(&mut before, merged.len() as u64);
+            let resembles = if is_poll {
+                are_polls(&merged)
+            } else {
+                let variation = Variation::from_checkins(&merged, hypothesis);
+                let pauses = Pauses::from_times(times_ms, hypothesis);
+                is_another(hypothesis, before, merged.len() as u64)
+                    && resembles_rhythm(&variation, &pauses, hypothesis)
             };
             if !resembles {
                 continue;

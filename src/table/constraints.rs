@@ -16,18 +16,18 @@ pub(super) const NARROWING: [&str; 6] =
     ["host", "pathname", "sophosPID", "destination", "destinationport", "tuple"];
 
 /// The constraints that narrow a query's rows.
-pub(super) struct Narrowing {
+pub(super) struct Constraints {
     constraints: Vec<Constraint>,
     /// An empty database, to ask SQLite what its LIKE and GLOB say; for one thread at a time.
     sqlite: Option<Mutex<Database>>,
 }
 
-impl Narrowing {
-    /// Those of `context` on `columns` that can be evaluated.
-    pub(super) fn of(context: &QueryContext, columns: &[&str]) -> Result<Narrowing, TableError> {
+impl Constraints {
+    /// Those of `context` that can be evaluated.
+    pub(super) fn evaluated(context: &QueryContext) -> Result<Constraints, TableError> {
         let evaluated = |constraint: &&Constraint| {
             let is_pattern = matches!(constraint.operator, Operator::LIKE | Operator::GLOB);
-            columns.contains(&&*constraint.column)
+            NARROWING.contains(&&*constraint.column)
                 && !constraint.value.contains('\0')
                 && (is_pattern || constraint.operator == Operator::EQUAL)
         };
@@ -38,7 +38,7 @@ impl Narrowing {
         } else {
             None
         };
-        Ok(Narrowing { constraints, sqlite })
+        Ok(Constraints { constraints, sqlite })
     }
 
     /// Whether nothing is narrowed.
@@ -47,19 +47,19 @@ impl Narrowing {
     }
 
     /// Whether anything narrows `column`.
-    pub(super) fn narrows(&self, column: &str) -> bool {
+    pub(super) fn are_on(&self, column: &str) -> bool {
         self.constraints.iter().any(|constraint| constraint.column == column)
     }
 
     /// Whether a row with this text in `column` may pass.
-    pub(super) fn accepts(&self, column: &str, text: &str) -> Result<bool, TableError> {
+    pub(super) fn accept(&self, column: &str, text: &str) -> Result<bool, TableError> {
         // The host does not tell the collation: as wide as the widest of SQLite's.
         let bare = text.trim_end_matches(' ');
         self.all_pass(column, text, |value| bare.eq_ignore_ascii_case(value.trim_end_matches(' ')))
     }
 
     /// The same for a whole number; patterns see its digits, and = its value.
-    pub(super) fn accepts_number(&self, column: &str, number: i64) -> Result<bool, TableError> {
+    pub(super) fn accept_number(&self, column: &str, number: i64) -> Result<bool, TableError> {
         // What is no whole number is left to SQLite.
         self.all_pass(column, &number.to_string(), |value| {
             value.parse().map_or(true, |value: i64| value == number)

@@ -1,5 +1,5 @@
-//! Which hypotheses of a group's connections may hold a rhythm: those whose check-ins are visits, and
-//! whose neighbouring intervals are alike.
+//! Screening: which hypotheses of a group's connections may hold a rhythm. Those whose check-ins are
+//! visits, and whose neighbouring intervals are alike.
 //!
 //! Decided by sums alone, which blocks hold, so that most groups need no decoding. How good a
 //! rhythm is, is decided in the module above.
@@ -34,50 +34,27 @@ const LONGEST_POLL_MS: i64 = (LIKE_POLLS.1 * POLLS_MS.1) as i64;
 const NO_POLL_MS: i64 = 60_000;
 const _: () = assert!(LONGEST_POLL_MS <= NO_POLL_MS);
 
-/// Whether each of [`HYPOTHESES`] may hold a rhythm, and whether [`POLLS`] may.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct HypothesisSet([bool; HYPOTHESES.len()], bool);
+/// Whether connections of which only these sums are known may hold a rhythm under any hypothesis. Their
+/// check-ins are exact, of their variation and activity the sums are a lower bound, and of their pauses an
+/// upper one: no hypothesis is ruled out that all times would let pass.
+pub(super) fn may_hold_rhythm(sums: &RhythmSums) -> bool {
+    let mut merged = u64::MAX;
+    let mut each = sums.variations.iter().zip(&sums.pauses).zip(HYPOTHESES);
+    each.any(|((variation, pauses), hypothesis)| {
+        let before = std::mem::replace(&mut merged, variation.checkins());
+        is_another(hypothesis, before, merged) && resembles_rhythm(variation, pauses, hypothesis)
+    }) || may_be_polls(sums)
+}
 
-impl HypothesisSet {
-    /// Of connections at `times_ms`, sorted.
-    pub fn from_times(times_ms: &[i64]) -> HypothesisSet {
-        HypothesisSet::from_sums(&RhythmSums::from_times(times_ms))
-    }
+/// Whether a hypothesis with so many check-ins says anything new after one with so many `before`: a
+/// longer gap that changes nothing does not.
+pub(super) fn is_another(hypothesis: Hypothesis, before: u64, checkins: u64) -> bool {
+    hypothesis.agents > 1 || before != checkins
+}
 
-    /// Of connections of which only this is known. Their check-ins are, of their variation and
-    /// activity a lower bound, and of their pauses an upper one: no hypothesis is ruled out that
-    /// [`HypothesisSet::from_times`] would let pass.
-    pub fn from_sums(sums: &RhythmSums) -> HypothesisSet {
-        let mut merged = u64::MAX;
-        let mut may_hold = [false; HYPOTHESES.len()];
-        let each = sums.variations.iter().zip(&sums.pauses).zip(HYPOTHESES);
-        for (may_hold, ((variation, pauses), hypothesis)) in may_hold.iter_mut().zip(each) {
-            // A longer gap that changes nothing has nothing to say.
-            let before = std::mem::replace(&mut merged, variation.checkins());
-            let is_another = hypothesis.agents > 1 || before != merged;
-            *may_hold = is_another && resembles_rhythm(variation, pauses, hypothesis);
-        }
-        HypothesisSet(may_hold, may_be_polls(sums))
-    }
-
-    /// Whether so many connections can hold a rhythm under any hypothesis.
-    pub fn can_hold(connections: u64) -> bool {
-        connections > FEWEST as u64
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        !self.1 && self.0.iter().all(|may_hold| !may_hold)
-    }
-
-    /// Those that may.
-    pub(super) fn iter(&self) -> impl Iterator<Item = Hypothesis> {
-        HYPOTHESES
-            .into_iter()
-            .chain([POLLS])
-            .zip(self.0.into_iter().chain([self.1]))
-            .filter_map(|(hypothesis, may_hold)| may_hold.then_some(hypothesis))
-    }
+/// Whether so many connections can hold a rhythm under any hypothesis.
+pub(super) fn can_hold(connections: u64) -> bool {
+    connections > FEWEST as u64
 }
 
 /// Whether there are enough intervals, check-ins do not outlast the pauses between them, and
