@@ -125,13 +125,14 @@ fn parameters_are_echoed_as_given_or_show_what_applies() {
         .query(
             NOW_MS,
             "SELECT DISTINCT hours, since, until, group_by, min_connections, max_interval_spread,
+                    min_average_interval,
                     time_delta_threshold, total_events_threshold, percent_beacon_threshold,
                     include_loopback, include_all, row_limit
              FROM beacon_candidates WHERE include_loopback = 0 AND include_all = '0'",
         )
         .unwrap();
     let since = START_MS / 1000;
-    let expected = format!("24.0|{since}|{NOW}|process|3|10.0|10.0|15|95.0|0|0|1000");
+    let expected = format!("24.0|{since}|{NOW}|process|3|10.0|10.0|10.0|15|95.0|0|0|1000");
     assert_eq!(defaults, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
 }
 

@@ -91,11 +91,11 @@ pub(super) fn score(facts: &Facts) -> String {
 pub(super) fn sentence(facts: &Facts) -> String {
     let mut sentence = words::count(facts.count("checkins").unwrap_or(0), "check-in");
     if let Some(period) = facts.number("period") {
-        let agents = match facts.integer("merge_gap") {
-            Some(0) => "of several agents by turns, each",
-            _ => "one",
+        let whose = match facts.count("agents") {
+            Some(agents) if agents > 1 => format!("of {agents} agents by turns, each"),
+            _ => "one".to_owned(),
         };
-        sentence += &format!(", {agents} every {}", words::duration(period));
+        sentence += &format!(", {whose} every {}", words::duration(period));
     }
     if let Some(jitter) = facts.number("jitter") {
         sentence += &format!(", jitter {}", words::percent(jitter));

@@ -1,9 +1,9 @@
 //! One rule: what its conditions are, whether they deserve trust, and whether they hold.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
 use super::pattern::Pattern;
@@ -11,7 +11,7 @@ use super::protected;
 use crate::journal::{Protocol, is_windows_path};
 
 /// What a rule may be for.
-const CLASSES: [&str; 7] = [
+const CLASSES: [&str; 8] = [
     "backup",
     "time_sync",
     "log_shipping",
@@ -19,9 +19,16 @@ const CLASSES: [&str; 7] = [
     "updater",
     "security_agent",
     "osquery",
+    "lan_discovery",
 ];
-/// Shorter prefixes are no condition.
+/// Shorter prefixes are no condition, unless they are of addresses that no router forwards to the internet:
+/// multicast ones and those of IPv6's link.
 const LEAST_PREFIX: (u8, u8) = (8, 16);
+const NOT_ROUTED: [IpNet; 3] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)),
+];
 
 /// A rule as it is written.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -197,7 +204,8 @@ fn networks(written: &[String]) -> Result<Vec<IpNet>, String> {
             .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
             .map_err(|_| format!("has the destination '{text}': give an address or a CIDR"))?;
         let least = if network.addr().is_ipv4() { LEAST_PREFIX.0 } else { LEAST_PREFIX.1 };
-        match network.prefix_len() < least {
+        let is_routed = !NOT_ROUTED.iter().any(|all| all.contains(&network));
+        match is_routed && network.prefix_len() < least {
             true => Err(format!("has the destination '{text}', which is half the internet")),
             false => Ok(network),
         }

@@ -194,6 +194,8 @@ mod tests {
             ("port = [123]\nprotocol = 'udp'", "a port alone is open to everybody"),
             ("destination = ['0.0.0.0/0']", "half the internet"),
             ("destination = ['::/0']", "half the internet"),
+            ("destination = ['192.0.0.0/4']", "half the internet"),
+            ("destination = ['fe00::/7']", "half the internet"),
             ("destination = ['here']", "give an address or a CIDR"),
             ("domain = ['*']", "which anybody can register"),
             ("domain = ['*.com']", "which anybody can register"),
@@ -214,6 +216,36 @@ mod tests {
                       pathname = ['**/backup.sh']\ndestination = ['10.1.2.0/24']";
         let found = found(&rules(joined).unwrap(), &member("/home/a/backup.sh", "10.1.2.3", ""));
         assert_eq!(found, "r");
+    }
+
+    /// The journal of a sensor knows no process, and every rule asked for one.
+    #[test]
+    fn what_stays_in_the_local_network_needs_no_process() {
+        let built_in = Rules::built_in().unwrap();
+        for local in [
+            "224.0.0.251",
+            "239.255.255.250",
+            "255.255.255.255",
+            "169.254.7.8",
+            "ff02::1:2",
+            "ff0e::1",
+            "fe80::1",
+        ] {
+            assert_eq!(found(&built_in, &member("", local, "")), "lan-discovery", "{local}");
+        }
+        for routed in [
+            "223.255.255.255",
+            "240.0.0.1",
+            "10.0.0.255",
+            "192.168.1.1",
+            "fec0::1",
+            "fd00::1",
+            "2001:db8::1",
+            "ff02.example.com",
+            "",
+        ] {
+            assert_eq!(found(&built_in, &member("", routed, "")), "", "{routed}");
+        }
     }
 
     #[test]
