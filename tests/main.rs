@@ -12,9 +12,12 @@ mod collectors;
 mod documentation;
 mod documents;
 mod evtx_file;
+mod files;
 mod golden;
 #[cfg(unix)]
 mod help;
+mod journal_rows;
+mod journal_shapes;
 #[cfg(target_os = "linux")]
 mod kernel_sources;
 #[cfg(unix)]

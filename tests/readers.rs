@@ -102,7 +102,7 @@ pub fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn zst(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn zst(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     zstd::encode_all(bytes.as_ref(), 0).unwrap()
 }
 
@@ -371,6 +371,8 @@ fn sysmon_evtx() -> Vec<u8> {
 fn sysmon_events_are_the_same_from_evtx_compressed_or_not() {
     assert_is_sysmon(sysmon_evtx(), Format::Evtx);
     assert_is_sysmon(gz(sysmon_evtx()), Format::Evtx);
+    // With nothing behind it, however much.
+    assert_is_sysmon(gz([sysmon_evtx(), vec![0; 100 << 16]].concat()), Format::Evtx);
     // As a file on disk, which is read in place.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sysmon.evtx");
@@ -433,7 +435,7 @@ fn osquery_results_are_connects_of_any_log_format_that_did_not_fail() {
             ("a connect that failed", 1),
             ("no rows of socket_events or process_events", 1),
             ("not a connect", 1),
-            ("removed rows", 1),
+            ("removed rows", 2),
         ]
     );
     assert_eq!(summary.delivered.rejected, 0);
@@ -567,9 +569,16 @@ fn what_is_no_journal_is_refused_with_its_name_and_the_kinds_that_are_known() {
     for (journal, hint) in [
         (&b""[..], "it is empty"),
         (b"\n\n", "it is empty"),
-        (b"[{\"time\":1,\"destination\":\"203.0.113.9\",\"destinationport\":443}]", "jq -c"),
-        (b"{\"time\":1}\n", "no line has the fields of a connection"),
-        (b"time,pathname,destinationport\n1,/bin/a,443\n", ""),
+        (
+            b"{\"time\":1}\n{\"a\":1}\n",
+            "no object has the fields of a connection; the first have time, or a",
+        ),
+        (b"[{\"time\":1}]", "the first have time)"),
+        (b"{\"time\":1", "not one whole object"),
+        (b"time,pathname,destinationport\n1,/bin/a,443\n", "it begins with 'time,pathname,"),
+        (b"BZh91AY&SY", "compressed with bzip2: undo it with bzip2 -d"),
+        (b"PK\x03\x04conn.log", "a ZIP archive"),
+        (b"\xfd7zXZ\0\0", "compressed with xz"),
         (&noise, ""),
     ] {
         let error = try_read(journal, None).unwrap_err();

@@ -222,7 +222,8 @@ fn hostile() -> Vec<String> {
     .collect()
 }
 
-/// A journal in which each of these strings is every text of a beacon.
+/// A journal in which each of these strings is every text of a beacon, but for its destination, which
+/// nothing but an address or a name can be.
 pub fn hostile_journal() -> String {
     let mut journal = String::new();
     for (index, text) in hostile().iter().enumerate() {
@@ -233,7 +234,7 @@ pub fn hostile_journal() -> String {
                 "pathname": text,
                 "cmdline": text,
                 "domain": text,
-                "destination": text,
+                "destination": format!("192.0.2.{index}"),
                 "destinationport": 443,
                 "pid": index + 1,
                 "bytes_sent": 100 * connection,

@@ -2,24 +2,27 @@
 
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context, Result};
-use beacon_candidates::cache::{Reader, Retention, Writer};
+use beacon_candidates::cache::{Reader, Writer};
 use beacon_candidates::journal::parse_time;
-use beacon_candidates::journal::reader::Family;
+use beacon_candidates::journal::reader::ReadError;
 use beacon_candidates::report;
 use beacon_candidates::table::Tables;
 use clap::Args;
 use tempfile::TempDir;
 
-use super::import;
+use super::files::{JournalFile, journal_files};
+use super::import::{self, Others};
 use super::interrupt::on_interrupt;
-use super::mapping::MappingArguments;
+use super::latest::{Latest, latest};
 use super::misuse;
 use super::progress::Progress;
-use super::say::warn;
+use super::reading::{Reading, ReadingArguments};
+use super::say::{complain, warn};
 
 #[derive(Args)]
 #[command(next_help_heading = "What to ask")]
@@ -28,7 +31,8 @@ pub struct AskedArguments {
     #[arg(long, value_name = "PATH", conflicts_with = "journal")]
     cache: Option<PathBuf>,
 
-    /// Ask journal files instead; now is their last connection. May be given several times
+    /// Ask journal files, or folders of them, instead; now is their last connection. May be given
+    /// several times
     #[arg(long, value_name = "FILE")]
     pub journal: Vec<PathBuf>,
 
@@ -41,7 +45,7 @@ pub struct AskedArguments {
     suppressions: Option<PathBuf>,
 
     #[command(flatten)]
-    mapping: MappingArguments,
+    reading: ReadingArguments,
 }
 
 /// When the window ends.
@@ -69,6 +73,8 @@ pub struct Asked {
     pub now_ms: i64,
     /// The cache or the files, in words.
     pub source: String,
+    /// What came of the journal files, if any were asked.
+    files: Option<FilesRead>,
     /// Of a temporary cache; it goes with this.
     _folder: Option<TempDir>,
 }
@@ -89,21 +95,21 @@ impl AskedArguments {
 
     /// Opens the cache, or reads the journal files into one.
     pub fn open(self, verbose: bool) -> Result<Asked> {
-        let family = self.mapping.family()?;
-        if self.journal.is_empty() && self.mapping.is_given() {
-            return misuse(
-                "--columns and --mapping say what journals hold: name them with --journal",
-            );
-        }
-        let (cache, folder, default_now) = if self.journal.is_empty() {
-            (super::cache_path(self.cache)?, None, None)
+        let (cache, folder, files, default_now) = if self.journal.is_empty() {
+            if let Some(option) = self.reading.given() {
+                return misuse(format!("{option} is for journal files: a cache is asked as it is"));
+            }
+            (super::cache_path(self.cache)?, None, None, None)
         } else {
             let folder = tempfile::tempdir().context("cannot make a temporary cache")?;
             let progress = Progress::new();
             remove_when_interrupted(folder.path(), &progress)?;
             let cache = folder.path().join("cache.sqlite");
-            fill_temporary(&cache, &self.journal, family, verbose, &progress)?;
-            (cache, Some(folder), Some(Now::Latest))
+            let reading = self.reading.reading()?;
+            let files = journal_files(&self.journal)?;
+            let writer = Writer::temporary(&cache, self.reading.retention())?;
+            let read = fill_temporary(writer, &files, reading, verbose, &progress)?;
+            (cache, Some(folder), Some(read), Some(Now::Latest))
         };
         let source = match &*self.journal {
             [] => cache.display().to_string(),
@@ -130,18 +136,37 @@ impl AskedArguments {
             Some(reader) => tables.with_reader(reader),
             None => tables,
         });
-        Ok(Asked { tables, now_ms, source, _folder: folder })
+        Ok(Asked { tables, now_ms, source, files, _folder: folder })
     }
 }
 
 impl Asked {
-    /// Says which times the cache holds, if no window that was asked for holds a connection.
-    pub fn explain_empty_window(&self) -> Result<()> {
+    /// Says which times the cache holds, if no window that was asked for holds a connection, and what
+    /// status to end with: files without any connection say nothing of a host.
+    pub fn conclude(&self) -> Result<ExitCode> {
         if self.tables.windows_were_empty() {
             warn(report::empty_window(&self.tables, self.now_ms)?);
         }
-        Ok(())
+        Ok(match &self.files {
+            Some(FilesRead { connections: 0, .. }) => {
+                warn(
+                    "The journal files gave no connection at all: this is no sign of a clean host.",
+                );
+                ExitCode::FAILURE
+            }
+            Some(FilesRead { refused, .. }) if *refused > 0 => ExitCode::FAILURE,
+            _ => ExitCode::SUCCESS,
+        })
     }
+}
+
+/// What came of journal files.
+#[derive(Default)]
+struct FilesRead {
+    /// Connections that they gave.
+    connections: u64,
+    /// Files that were refused, and told.
+    refused: u64,
 }
 
 /// What is in the folder came from a journal, and nobody else would remove it.
@@ -156,22 +181,44 @@ fn remove_when_interrupted(folder: &Path, progress: &Progress) -> Result<()> {
     })
 }
 
+/// Reads the files, telling in a line each what was left out of them. One that is refused is told and
+/// does not keep the others from being asked; if there is no other, it is an error.
 fn fill_temporary(
-    path: &Path,
-    files: &[PathBuf],
-    family: Option<Family>,
+    mut writer: Writer,
+    files: &[JournalFile],
+    reading: Reading,
     verbose: bool,
     progress: &Progress,
-) -> Result<()> {
-    let mut writer = Writer::temporary(path, Retention::default())?;
+) -> Result<FilesRead> {
+    let mut read = FilesRead::default();
+    let mut others = Others::default();
+    let mut last_refusal = None;
     for file in files {
-        let report = import::import_file(&mut writer, file, family, verbose, progress)?;
-        log::info!("{report}");
-        if report.was_cut() {
-            warn(&report);
+        match import::import_file(&mut writer, &file.path, reading, verbose, progress) {
+            Ok(report) => {
+                log::info!("{report}");
+                read.connections += report.connections();
+                if report.has_left_out_something() {
+                    warn(&report);
+                }
+            }
+            Err(error @ ReadError::Sink(_)) => return Err(error.into()),
+            Err(error) if others.include(file, &error) => {}
+            Err(error) => {
+                read.refused += 1;
+                if let Some(earlier) = last_refusal.replace(error) {
+                    complain(earlier);
+                }
+            }
         }
     }
-    Ok(())
+    others.tell();
+    match last_refusal {
+        Some(error) if read.refused == files.len() as u64 => return Err(error.into()),
+        Some(error) => complain(error),
+        None => {}
+    }
+    Ok(read)
 }
 
 /// Unix milliseconds of the `now` that was asked for, and the reader that was opened to find it.
@@ -180,7 +227,12 @@ fn now_ms(now: Option<Now>, cache: &Path) -> Result<(i64, Option<Reader>)> {
         None => Ok((super::now_ms(), None)),
         Some(Now::Latest) => {
             let reader = Reader::open(cache)?;
-            Ok((reader.last_ms()?.unwrap_or_else(super::now_ms), Some(reader)))
+            let now_ms = super::now_ms();
+            let Latest { ms, note } = latest(&reader, now_ms)?;
+            if let Some(note) = note {
+                warn(note);
+            }
+            Ok((ms.unwrap_or(now_ms), Some(reader)))
         }
         Some(Now::At(ms)) => Ok((ms, None)),
     }

@@ -6,16 +6,17 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use beacon_candidates::cache::{CacheError, Pass, PassCounts, PassOutcome, Retention, Writer};
-use beacon_candidates::journal::Rejection;
-use beacon_candidates::journal::reader::{self, Family, ReadError, Source, Summary};
+use beacon_candidates::cache::{CacheError, Pass, PassCounts, PassOutcome, Writer};
+use beacon_candidates::journal::reader::{self, ReadError, Source, Summary};
+use beacon_candidates::journal::{Delivered, Rejection};
 use beacon_candidates::words;
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::files::{JournalFile, journal_files};
 use super::help;
 use super::interrupt::on_interrupt;
-use super::mapping::MappingArguments;
 use super::progress::Progress;
+use super::reading::{Reading, ReadingArguments, name_of};
 use super::say::{complain, say, warn};
 
 /// Readers see what an upgrade of the cache has done after each of these.
@@ -26,83 +27,54 @@ const SHOWN_REJECTIONS: u64 = 10;
 #[derive(Args)]
 #[command(after_help = help::closing(EXAMPLES, FAILURE))]
 pub struct Import {
-    /// Journal files, .gz and .zst too; - for standard input
+    /// Journal files, folders of them, or patterns, .gz and .zst too; - for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-
-    /// What the files are
-    #[arg(long, value_enum, default_value_t = FormatName::Auto,
-        conflicts_with_all = ["columns", "mapping"])]
-    format: FormatName,
 
     /// The cache to read them into [default: the system's for root, else the user's own]
     #[arg(long, value_name = "PATH")]
     cache: Option<PathBuf>,
 
     #[command(flatten)]
-    mapping: MappingArguments,
+    reading: ReadingArguments,
 }
 
 const FAILURE: &str = "a file cannot be read, or none has a connection or a process";
 
 const EXAMPLES: &str = "  \
   beacon_candidates import --cache hunt.sqlite *.evtx osqueryd.results.log
-  beacon_candidates import --cache hunt.sqlite --format zeek conn.*.log.gz
+  beacon_candidates import --cache hunt.sqlite --format zeek /opt/zeek/logs/2026-05-04
   beacon_candidates import --cache hunt.sqlite --time-format milliseconds \\
       --columns time=ts,host=agent,pathname=exe,destination=dst.ip,destinationport=dst.port edr.json
   gzip -dc conn.log.gz | beacon_candidates import --cache hunt.sqlite -";
 
-#[derive(Clone, Copy, ValueEnum)]
-enum FormatName {
-    /// Tell by content
-    Auto,
-    /// Our own NDJSON or CSV, and Sophos exports
-    Journal,
-    /// Zeek conn.log, TSV or JSON
-    Zeek,
-    /// Sysmon and Windows event 5156: .evtx, XML, or JSON from NXLog, Winlogbeat or Velociraptor
-    Sysmon,
-    /// osquery's result log
-    Osquery,
-    /// Linux's audit.log, or ausearch's text
-    Audit,
-}
-
-impl FormatName {
-    fn family(self) -> Option<Family> {
-        Some(match self {
-            FormatName::Auto => return None,
-            FormatName::Journal => Family::Journal,
-            FormatName::Zeek => Family::Zeek,
-            FormatName::Sysmon => Family::Sysmon,
-            FormatName::Osquery => Family::Osquery,
-            FormatName::Audit => Family::Audit,
-        })
-    }
-}
-
 impl Import {
     pub fn run(self, verbose: bool) -> Result<ExitCode> {
-        let family = self.mapping.family()?.or(self.format.family());
+        let reading = self.reading.reading()?;
         let path = super::cache_path(self.cache)?;
-        let mut writer = Writer::open(&path, "an import", Retention::default())?;
+        let files = journal_files(&self.files)?;
+        let mut writer = Writer::open(&path, "an import", self.reading.retention())?;
         let progress = Progress::new();
         clear_when_interrupted(&progress)?;
         let (mut has_failed, mut has_read) = (false, false);
-        for file in &self.files {
-            let (next, outcome) = import_or_begin_anew(writer, file, family, verbose, &progress)?;
+        let mut others = Others::default();
+        for file in &files {
+            let (next, outcome) =
+                import_or_begin_anew(writer, &file.path, reading, verbose, &progress)?;
             writer = next;
             match outcome {
                 Ok(report) => {
                     has_read |= report.has_read_something();
                     say(&report)?;
                 }
+                Err(error) if others.include(file, &error) => {}
                 Err(error) => {
                     has_failed = true;
                     complain(error);
                 }
             }
         }
+        others.tell();
         // Of a cache that an earlier version has filled.
         while writer.continue_upgrade(UPGRADE_SLICE).map_err(|error| error.at(writer.path()))? {}
         Ok(if has_read && !has_failed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -122,15 +94,15 @@ fn clear_when_interrupted(progress: &Progress) -> Result<()> {
 fn import_or_begin_anew(
     mut writer: Writer,
     file: &Path,
-    family: Option<Family>,
+    reading: Reading,
     verbose: bool,
     progress: &Progress,
 ) -> Result<(Writer, Result<Report, ReadError<CacheError>>)> {
-    let outcome = import_file(&mut writer, file, family, verbose, progress);
+    let outcome = import_file(&mut writer, file, reading, verbose, progress);
     match outcome {
         Err(ReadError::Sink(error)) if error.is_damage() && file.as_os_str() != "-" => {
             let mut writer = writer.replace_damaged(&error)?;
-            match import_file(&mut writer, file, family, verbose, progress) {
+            match import_file(&mut writer, file, reading, verbose, progress) {
                 Err(ReadError::Sink(error)) => Err(error.into()),
                 outcome => Ok((writer, outcome)),
             }
@@ -144,15 +116,11 @@ fn import_or_begin_anew(
 pub fn import_file(
     writer: &mut Writer,
     file: &Path,
-    family: Option<Family>,
+    reading: Reading,
     verbose: bool,
     progress: &Progress,
 ) -> Result<Report, ReadError<CacheError>> {
-    let name = if file.as_os_str() == "-" {
-        "standard input".to_owned()
-    } else {
-        file.display().to_string()
-    };
+    let name = name_of(file);
     let begun = Instant::now();
     progress.begin(file);
     let (mut rejected, mut last_error) = (0, String::new());
@@ -165,7 +133,13 @@ pub fn import_file(
     });
     let summary = Source::open(file, |raw| progress.watch(raw))
         .map_err(|source| ReadError::Io { name: name.clone(), source })
-        .and_then(|source| reader::read(source, family, &mut pass));
+        .and_then(|source| {
+            let source = match reading.longest_line {
+                Some(bytes) => source.with_longest_line(bytes),
+                None => source,
+            };
+            reader::read(source, reading.family, &mut pass)
+        });
     let bytes = progress.end();
     let summary = match summary {
         Ok(summary) => summary,
@@ -196,6 +170,34 @@ pub fn import_file(
     Ok(Report { name, summary, counts, bytes, time: begun.elapsed() })
 }
 
+/// The files in folders that are no journals: no failure, but told.
+#[derive(Default)]
+pub struct Others(u64);
+
+impl Others {
+    /// Counts a file that was refused with `error`, if it is one of these.
+    pub fn include(&mut self, file: &JournalFile, error: &ReadError<CacheError>) -> bool {
+        let is_other = !file.is_named && matches!(error, ReadError::UnknownFormat { .. });
+        if is_other {
+            log::info!("{error}");
+            self.0 += 1;
+        }
+        is_other
+    }
+
+    /// Tells how many there were.
+    pub fn tell(&self) {
+        match self.0 {
+            0 => {}
+            1 => warn("1 file in the folders is no journal; --verbose names it"),
+            many => {
+                let many = words::count(many, "file");
+                warn(format_args!("{many} in the folders are no journals; --verbose names them"));
+            }
+        }
+    }
+}
+
 /// What became of a file.
 pub struct Report {
     name: String,
@@ -206,9 +208,15 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether connections had to go to keep the cache within its size.
-    pub fn was_cut(&self) -> bool {
-        self.counts.removed > 0
+    /// Whether there is anything to say of rows that did not become connections, or may be none.
+    pub fn has_left_out_something(&self) -> bool {
+        let Delivered { skipped, doubtful, rejected, .. } = &self.summary.delivered;
+        !skipped.is_empty() || !doubtful.is_empty() || *rejected > 0 || self.counts.removed > 0
+    }
+
+    /// Connections that the file gave, new or not.
+    pub fn connections(&self) -> u64 {
+        self.summary.delivered.connections
     }
 
     /// The rate only of what took long enough to have one.
@@ -245,6 +253,9 @@ impl fmt::Display for Report {
         }
         for (reason, count) in &summary.delivered.skipped {
             write!(f, "; {} skipped: {reason}", words::number(*count))?;
+        }
+        for (reason, count) in &summary.delivered.doubtful {
+            write!(f, "; {} read, though {reason}", words::number(*count))?;
         }
         if counts.removed > 0 {
             let removed = words::number(counts.removed);

@@ -26,9 +26,10 @@ pub struct MappingArguments {
 }
 
 impl MappingArguments {
-    /// Whether there is any.
-    pub fn is_given(&self) -> bool {
-        self.columns.is_some() || self.mapping.is_some()
+    /// The option that was given.
+    pub fn given(&self) -> Option<&'static str> {
+        let columns = self.columns.as_ref().map(|_| "--columns");
+        columns.or(self.mapping.as_ref().map(|_| "--mapping"))
     }
 
     /// What to read journals as; `None` to tell by their content.

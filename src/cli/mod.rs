@@ -4,15 +4,18 @@ mod asked;
 mod assets;
 mod collect;
 mod extension;
+mod files;
 mod help;
 mod import;
 mod interrupt;
+mod latest;
 mod mapping;
 #[cfg(unix)]
 mod one_arena;
 mod output;
 mod progress;
 mod query;
+mod reading;
 mod reference;
 mod report;
 mod say;

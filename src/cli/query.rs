@@ -1,7 +1,8 @@
 //! `query`: SQL over the tables, in an SQLite of our own.
 
+use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
@@ -11,17 +12,17 @@ use rusqlite::fallible_iterator::FallibleIterator;
 
 use super::asked::AskedArguments;
 use super::output::{Answer, Mode, ModeArguments};
-use super::{help, misuse};
+use super::{files, help, misuse};
 
 #[derive(Args)]
 #[command(
     override_usage = USAGE,
-    after_help = help::closing(EXAMPLES, "a file cannot be read, or a statement fails")
+    after_help = help::closing(EXAMPLES, FAILURE)
 )]
 pub struct Query {
-    /// The statement; - or nothing for standard input. More journal files may stand before it
+    /// The statement; - or nothing for standard input. Journal files may stand before it
     #[arg(value_name = "SQL")]
-    arguments: Vec<String>,
+    arguments: Vec<OsString>,
 
     #[command(flatten)]
     asked: AskedArguments,
@@ -30,8 +31,10 @@ pub struct Query {
     mode: ModeArguments,
 }
 
+const FAILURE: &str = "a file cannot be read, none has a connection, or a statement fails";
+
 const USAGE: &str = "beacon_candidates query [OPTIONS] [SQL]
-       beacon_candidates query [OPTIONS] --journal <FILE>... [SQL]";
+       beacon_candidates query [OPTIONS] <FILE>... [SQL]";
 
 const EXAMPLES: &str = "  \
   beacon_candidates query --journal conn.*.log.gz \\
@@ -44,40 +47,70 @@ const NO_STATEMENT: &str = "there is no statement: give one as an argument or on
 
 impl Query {
     pub fn run(mut self, verbose: bool) -> Result<ExitCode> {
-        let sql = match self.arguments.pop() {
-            Some(sql) if sql != "-" => sql,
-            _ if self.asked.journal.iter().any(|file| file.as_os_str() == "-") => {
-                return misuse(
-                    "the journal comes on standard input: give the statement as an argument",
-                );
-            }
-            None if std::io::stdin().is_terminal() => {
-                return misuse("there is no statement: give one as an argument, or - to type it");
-            }
-            _ => {
-                let mut sql = String::new();
-                std::io::stdin().read_to_string(&mut sql).context("cannot read the statement")?;
-                sql
-            }
+        let statement = take_statement(&mut self.arguments)?;
+        if let Some(extra) = self.arguments.iter().find(|file| !is_journal(file)) {
+            return misuse(format!(
+                "'{}' stands before the statement and is no file: put the statement in quotes",
+                extra.display()
+            ));
+        }
+        self.asked.journal.extend(self.arguments.drain(..).map(PathBuf::from));
+        let sql = match statement {
+            Some(sql) => sql,
+            None => self.statement_on_standard_input()?,
         };
         if sql.trim().is_empty() {
             return misuse(NO_STATEMENT);
         }
-        if !self.arguments.is_empty() && self.asked.journal.is_empty() {
-            let extra = self.arguments.join(" ");
-            return misuse(format!(
-                "'{extra}' stands before the statement: put the statement in quotes, and journal \
-                 files after --journal"
-            ));
-        }
-        self.asked.journal.extend(self.arguments.drain(..).map(PathBuf::from));
-
         let asked = self.asked.open(verbose)?;
         let connection = embedded::open(&asked.tables, asked.now_ms)?;
         run_statements(&connection, &sql, self.mode.mode())?;
-        asked.explain_empty_window()?;
-        Ok(ExitCode::SUCCESS)
+        asked.conclude()
     }
+
+    fn statement_on_standard_input(&self) -> Result<String> {
+        if self.asked.journal.iter().any(|file| file.as_os_str() == "-") {
+            return misuse(
+                "the journal comes on standard input: give the statement as an argument",
+            );
+        }
+        if std::io::stdin().is_terminal() {
+            return misuse("there is no statement: give one as an argument, or - to type it");
+        }
+        let mut sql = String::new();
+        std::io::stdin().read_to_string(&mut sql).context("cannot read the statement")?;
+        Ok(sql)
+    }
+}
+
+/// Takes the statement off the end of the arguments; `None` if it comes on standard input.
+fn take_statement(arguments: &mut Vec<OsString>) -> Result<Option<String>> {
+    match arguments.last() {
+        None => return Ok(None),
+        Some(last) if last != "-" && is_journal(last) => return Ok(None),
+        Some(_) => {}
+    }
+    let last = arguments.pop().unwrap_or_default();
+    match last.into_string() {
+        Ok(dash) if dash == "-" => Ok(None),
+        Ok(path) if is_like_a_path(&path) => misuse(format!("{path}: there is no such file")),
+        Ok(sql) => Ok(Some(sql)),
+        Err(other) => misuse(format!("{}: there is no such file", other.display())),
+    }
+}
+
+/// Whether an argument names journals: no statement is called like a file that is there, and none is
+/// a path with a pattern.
+fn is_journal(argument: &OsStr) -> bool {
+    let path = Path::new(argument);
+    let has_space = argument.as_encoded_bytes().iter().any(u8::is_ascii_whitespace);
+    argument == "-" || path.exists() || files::is_pattern(path) && !has_space
+}
+
+/// Whether a text without a file behind it was hardly meant as a statement.
+fn is_like_a_path(text: &str) -> bool {
+    text.contains(['/', '.', '\\'])
+        && !text.contains(|c: char| c.is_whitespace() || "()*;'\"".contains(c))
 }
 
 fn run_statements(connection: &rusqlite::Connection, sql: &str, mode: Mode) -> Result<()> {

@@ -13,7 +13,7 @@ use super::say::unless_read_enough;
 use super::{help, hours, misuse};
 
 #[derive(Args)]
-#[command(after_help = help::closing(EXAMPLES, "a file cannot be read or written"))]
+#[command(after_help = help::closing(EXAMPLES, "a file cannot be read or written, or none has a connection"))]
 pub struct Report {
     /// Where the page goes; - for standard output
     #[arg(long, value_name = "FILE")]
@@ -65,7 +65,6 @@ impl Report {
         } else {
             report::write(&self.html, &page)?;
         }
-        asked.explain_empty_window()?;
-        Ok(ExitCode::SUCCESS)
+        asked.conclude()
     }
 }

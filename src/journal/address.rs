@@ -128,6 +128,74 @@ pub fn normalise(destination: &str) -> Cow<'_, str> {
     }
 }
 
+/// A destination as journals write it, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Destination<'a> {
+    /// As [`normalise`] spells it.
+    pub(super) address: Cow<'a, str>,
+    /// The port that stands behind it.
+    pub(super) port: Option<u16>,
+    /// The port that a URL's scheme stands for.
+    pub(super) port_of_scheme: Option<u16>,
+}
+
+impl<'a> Destination<'a> {
+    /// Of an address or a name, either of them with a port, or a URL; '' of ''. `None` if it is none
+    /// of these.
+    #[inline]
+    pub(super) fn of(text: &'a str) -> Option<Destination<'a>> {
+        let alone = |address| Destination { address, port: None, port_of_scheme: None };
+        if is_ipv4(text) {
+            return Some(alone(Cow::Borrowed(text)));
+        }
+        let text = text.trim();
+        let address = normalise(text);
+        if text.is_empty() || is_address_or_name(&address) {
+            return Some(alone(address));
+        }
+        Destination::with_port(text)
+    }
+
+    fn with_port(text: &'a str) -> Option<Destination<'a>> {
+        let (scheme, authority) = match text.split_once("://") {
+            Some((scheme, rest)) => {
+                let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+                (scheme, authority.rsplit('@').next().unwrap_or_default())
+            }
+            None => ("", text),
+        };
+        let (host, port) = match authority.rsplit_once(':') {
+            // The last colon of an IPv6 address may be one of its own.
+            Some((host, port)) if !port.ends_with(']') => (host, Some(port.parse().ok()?)),
+            _ => (authority, None),
+        };
+        let is_bare_ipv6 = host.contains(':') && !host.starts_with('[');
+        let address = normalise(host);
+        let port_of_scheme = match &*scheme.to_ascii_lowercase() {
+            "http" | "ws" => Some(80),
+            "https" | "wss" => Some(443),
+            _ => None,
+        };
+        let is_one = !host.is_empty() && !is_bare_ipv6 && is_address_or_name(&address);
+        is_one.then_some(Destination { address, port, port_of_scheme })
+    }
+}
+
+/// Whether a normalised destination is an IP address, or could be a host's name: letters of any
+/// script, digits, hyphens and underscores in labels, of which the last is no number.
+fn is_address_or_name(text: &str) -> bool {
+    if text.parse::<IpAddr>().is_ok() {
+        return true;
+    }
+    let is_label = |label: &str| {
+        !label.is_empty() && label.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
+    };
+    let is_number = |label: &str| label.bytes().all(|byte| byte.is_ascii_digit());
+    text.split('.').all(is_label)
+        && text.chars().any(char::is_alphanumeric)
+        && !(text.contains('.') && text.rsplit('.').next().is_some_and(is_number))
+}
+
 /// Whether this is an IPv4 address in the one spelling that `Ipv4Addr` parses. It is asked of every
 /// connection, and `Ipv4Addr` takes twice as long.
 fn is_ipv4(text: &str) -> bool {
@@ -155,6 +223,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn what_is_taken_apart_has_one_spelling(text in "[a-f0-9:.\\[\\]/@%]{0,24}|\\PC{0,12}") {
+            if let Some(Destination { address, .. }) = Destination::of(&text) {
+                prop_assert_eq!(normalise(&address), &*address);
+            }
+        }
+
+        #[test]
         fn an_ipv4_address_is_what_the_parser_takes(
             text in "([0-9]|1[0-9]{0,2}|2[4-6][0-9]|[0-9]{0,4})(\\.(0|[0-9]{1,3}|25[0-9])){2,4}[.x]?",
         ) {
@@ -177,6 +252,42 @@ mod tests {
         ] {
             assert_eq!(normalise(given), expected, "{given}");
             assert_eq!(normalise(expected), expected, "{expected} again");
+        }
+    }
+
+    #[test]
+    fn destinations_are_taken_apart_or_refused() {
+        for (text, address, port, port_of_scheme) in [
+            ("192.0.2.7", "192.0.2.7", None, None),
+            ("192.0.2.7:443", "192.0.2.7", Some(443), None),
+            (" 2001:db8::1 ", "2001:db8::1", None, None),
+            ("[2001:DB8::1]:8443", "2001:db8::1", Some(8443), None),
+            ("[2001:db8::1]", "2001:db8::1", None, None),
+            ("C2.example.net:8080", "c2.example.net", Some(8080), None),
+            ("https://C2.example.net/a?b=c:1", "c2.example.net", None, Some(443)),
+            ("http://user:word@[::1]:81/x", "::1", Some(81), Some(80)),
+            ("tcp://192.0.2.7:9", "192.0.2.7", Some(9), None),
+            ("_ldap._tcp.dc", "_ldap._tcp.dc", None, None),
+            ("b\u{fc}cher.example", "b\u{fc}cher.example", None, None),
+            ("", "", None, None),
+        ] {
+            let expected = Destination { address: address.into(), port, port_of_scheme };
+            assert_eq!(Destination::of(text), Some(expected), "{text}");
+        }
+        for junk in [
+            "not an ip!!",
+            "-",
+            "192.0.2.7/24",
+            "192.0.2.256",
+            "192.0.2.7:99999",
+            "a..b",
+            "2001:db8::1::443",
+            "https://",
+            ":443",
+            "<none>",
+            "a:b:c",
+        ] {
+            assert_eq!(Destination::of(junk), None, "{junk}");
         }
     }
 

@@ -5,7 +5,8 @@ use std::fmt;
 
 use super::field::FieldError;
 use super::printable::printable_cut;
-use super::{ConnectionEvent, Process, ProcessEvent};
+use super::time_spelling::TimeSpelling;
+use super::{ConnectionEvent, Process, ProcessEvent, Scope};
 
 /// No host, path or address is longer; a command line is cut here.
 const LONGEST_TEXT: usize = 32 << 10;
@@ -43,6 +44,8 @@ pub struct Delivered {
     pub processes: u64,
     /// Rows that are well-formed but no outbound connection, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
+    /// Rows among the connections that may not be outbound ones after all, by reason.
+    pub doubtful: BTreeMap<&'static str, u64>,
     /// Rows that could not be read.
     pub rejected: u64,
 }
@@ -53,11 +56,58 @@ pub(super) struct Delivery<'s, S: JournalSink> {
     delivered: Delivered,
     line: u64,
     has_warned: bool,
+    habits: Habits,
+    inbound_from_private: u64,
+}
+
+/// What the rows of a journal have in common, and one of them alone does not tell.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Habits {
+    /// How its times are written.
+    pub(super) times: TimeSpelling,
+    /// Whether rows from private addresses are outbound, whatever they say: they would all be
+    /// dropped else.
+    pub(super) private_is_local: bool,
 }
 
 impl<'s, S: JournalSink> Delivery<'s, S> {
     pub(super) fn new(sink: &'s mut S) -> Self {
-        Delivery { sink, delivered: Delivered::default(), line: 0, has_warned: false }
+        Delivery {
+            sink,
+            delivered: Delivered::default(),
+            line: 0,
+            has_warned: false,
+            habits: Habits::default(),
+            inbound_from_private: 0,
+        }
+    }
+
+    /// The same, of a journal with these habits.
+    pub(super) fn with_habits(self, habits: Habits) -> Self {
+        Delivery { habits, ..self }
+    }
+
+    /// How the journal's times are written.
+    pub(super) fn times(&mut self) -> &mut TimeSpelling {
+        &mut self.habits.times
+    }
+
+    /// Whether a row that says that it came in from this address is an outbound one nevertheless.
+    pub(super) fn is_local(&mut self, originator: &str) -> bool {
+        let is_private = matches!(Scope::of(originator), Scope::Private | Scope::LinkLocal);
+        self.inbound_from_private += u64::from(is_private);
+        is_private && self.habits.private_is_local
+    }
+
+    /// The habits of the rows so far.
+    pub(super) fn habits(&self) -> Habits {
+        let private_is_local = self.delivered.connections == 0 && self.inbound_from_private > 0;
+        Habits { times: self.habits.times.learnt(), private_is_local }
+    }
+
+    /// Whether more rows could tell of habits that these have not.
+    pub(super) fn needs_more(&self) -> bool {
+        self.habits.times.needs_more() || self.habits().private_is_local
     }
 
     pub(super) fn at_line(&mut self, line: u64) {
@@ -105,6 +155,18 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
         *self.delivered.skipped.entry(reason).or_default() += 1;
     }
 
+    /// Skips as many rows.
+    pub(super) fn skip_all(&mut self, rows: u64, reason: &'static str) {
+        if rows > 0 {
+            *self.delivered.skipped.entry(reason).or_default() += rows;
+        }
+    }
+
+    /// Notes why the row, though it is delivered, may be no outbound connection.
+    pub(super) fn doubt(&mut self, reason: &'static str) {
+        *self.delivered.doubtful.entry(reason).or_default() += 1;
+    }
+
     pub(super) fn reject(&mut self, reason: impl fmt::Display) {
         self.delivered.rejected += 1;
         let reason = printable_cut(&reason.to_string());
@@ -115,7 +177,7 @@ impl<'s, S: JournalSink> Delivery<'s, S> {
     /// call every line the first.
     pub(super) fn reject_json(&mut self, expected: &str, error: &serde_json::Error) {
         let problem = error.to_string();
-        let problem = problem.split(" at line 1 ").next().unwrap_or_default();
+        let problem = problem.split(" at line ").next().unwrap_or_default();
         self.reject(format_args!("not {expected}: {problem} at column {}", error.column()));
     }
 

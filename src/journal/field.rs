@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::time_spelling::{TimeProblem, TimeSpelling};
 use super::{FileTime, InvalidTime, ParseSophosPidError, parse_time, unix_seconds_to_ms};
 
 /// A value as found; numbers in JSON and numbers in text mean the same.
@@ -25,7 +26,13 @@ pub(super) enum FieldError {
     #[error("{0} is missing")]
     Missing(&'static str),
     #[error("{0}: {1}")]
-    Time(&'static str, InvalidTime),
+    Time(&'static str, TimeProblem),
+    #[error(
+        "{column} '{value}' is neither an IP address nor a host's name, alone, with a port or in a URL"
+    )]
+    Destination { column: &'static str, value: String },
+    #[error("the destination names port {0}, {1} says {2}")]
+    TwoPorts(u16, &'static str, u16),
     #[error("sophosPID: {0}")]
     SophosPid(#[from] ParseSophosPidError),
     #[error("{column} '{value}' is not a whole number from 0 to {largest}")]
@@ -95,7 +102,27 @@ impl<'a> Field<'a> {
         match time {
             Ok(time_ms) => Ok(Some(time_ms)),
             Err(_) if self.is_empty() => Ok(None),
-            Err(error) => Err(FieldError::Time(column, error)),
+            Err(error) => Err(FieldError::Time(column, error.into())),
+        }
+    }
+
+    /// Unix milliseconds, in any spelling that this column of the file may have; `None` if absent
+    /// or ''.
+    pub(super) fn time_spelled(
+        &self,
+        column: &'static str,
+        spelling: &mut TimeSpelling,
+    ) -> Result<Option<i64>, FieldError> {
+        let time = match self {
+            Field::Absent => return Ok(None),
+            Field::Number(number) => spelling.number(*number),
+            Field::Integer(number) => spelling.number(*number as f64),
+            Field::Text(text) => spelling.text(text),
+        };
+        match time {
+            Ok(time_ms) => Ok(Some(time_ms)),
+            Err(_) if self.is_empty() => Ok(None),
+            Err(problem) => Err(FieldError::Time(column, problem)),
         }
     }
 
@@ -112,7 +139,10 @@ impl<'a> Field<'a> {
             let ticks = self.count(COLUMN, i64::MAX as u64)?;
             return Ok(ticks.and_then(|ticks| FileTime::from_journal_ticks(ticks as i64)));
         }
-        let start = self.time_ms(COLUMN)?.filter(|ms| *ms > 0);
+        // Any spelling that one value alone tells, since most files write two columns alike.
+        let mut spelling = TimeSpelling::default();
+        let _ = self.time_spelled(COLUMN, &mut spelling);
+        let start = self.time_spelled(COLUMN, &mut spelling.learnt())?.filter(|ms| *ms > 0);
         Ok(start.and_then(FileTime::from_unix_ms))
     }
 }

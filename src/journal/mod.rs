@@ -19,6 +19,7 @@ mod row;
 mod sophos;
 mod sophos_pid;
 mod sysmon_event;
+mod time_spelling;
 mod timestamp;
 
 pub use address::{Scope, is_loopback, normalise};

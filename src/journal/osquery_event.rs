@@ -3,6 +3,7 @@
 //!
 //! Columns are those of <https://osquery.io/schema/>. Nothing here asks osquery.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -15,7 +16,7 @@ const IN_PROGRESS: [&str; 2] = ["-115", "18446744073709551501"];
 
 /// The columns that we read.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(default, expecting = "a row")]
 pub(super) struct EventRow<'a> {
     #[serde(borrow)]
     time: Field<'a>,
@@ -45,6 +46,16 @@ pub(super) struct EventRow<'a> {
     remote_address: Option<Field<'a>>,
     #[serde(borrow)]
     remote_port: Field<'a>,
+    /// `windows_events` has the event's own data as JSON, with its id and where it was logged, which
+    /// `windows_eventlog` calls the channel.
+    #[serde(borrow)]
+    data: Field<'a>,
+    #[serde(borrow)]
+    eventid: Field<'a>,
+    #[serde(borrow)]
+    source: Field<'a>,
+    #[serde(borrow)]
+    channel: Field<'a>,
 }
 
 /// A connect, with what the row tells of it.
@@ -78,7 +89,18 @@ impl<'a> EventRow<'a> {
             socket_type: field("type"),
             remote_address: get("remote_address"),
             remote_port: field("remote_port"),
+            data: field("data"),
+            eventid: field("eventid"),
+            source: field("source"),
+            channel: field("channel"),
         }
+    }
+
+    /// The id and the data of an event that Sysmon logged on Windows, if it is one.
+    pub(super) fn windows_event(&self) -> Option<(Cow<'_, str>, Cow<'_, str>)> {
+        let logs = [&self.source, &self.channel];
+        let is_sysmon = logs.iter().any(|log| log.text().contains("Sysmon"));
+        (is_sysmon && !self.data.is_empty()).then(|| (self.eventid.text(), self.data.text()))
     }
 
     /// The second at which it was recorded; `None` if it does not say.
@@ -162,6 +184,21 @@ impl<'a> EventRow<'a> {
 }
 
 impl Connect {
+    /// Whether its record has an id of its own.
+    pub(super) fn has_id(&self) -> bool {
+        self.record_id.is_some()
+    }
+
+    pub(super) fn set_id(&mut self, id: u32) {
+        self.record_id = Some(id);
+    }
+
+    /// The same for every row that tells of the same process, place and time.
+    pub(super) fn identity(&self) -> u32 {
+        let Connect { time_ms, pid, pathname, destination, port, protocol, .. } = self;
+        record_id((time_ms, pid, pathname, destination, port, protocol))
+    }
+
     /// The event, of a process of this start and, unless the row told, this command line.
     pub(super) fn event<'c>(
         &'c self,

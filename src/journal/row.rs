@@ -9,10 +9,12 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::address::Destination;
 use super::delivery::{Delivery, JournalSink};
 use super::field::{Field, FieldError};
 use super::sophos;
-use super::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, normalise, record_id};
+use super::time_spelling::TimeSpelling;
+use super::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, record_id};
 
 /// A column of the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,8 +33,15 @@ pub(super) enum Column {
     Cmdline,
     BytesSent,
     BytesReceived,
-    /// Only in Sophos exports.
+    /// Only in Sophos exports, as are those that follow; a time, destination, port or name of theirs
+    /// counts where the column of ours has none.
     Subject,
+    DataSource,
+    SophosTime,
+    SophosDestination,
+    SophosPort,
+    EndpointName,
+    EndpointId,
     /// The record's own id; only in other products' records.
     RecordId,
 }
@@ -43,6 +52,24 @@ impl Column {
     /// The column of this name; case and underscores do not matter.
     pub(super) fn named(name: &str) -> Option<Column> {
         Column::spelled(name).or_else(|| Column::folded(name))
+    }
+
+    /// Whether it is one of our own journal, whatever its name there, rather than of Sophos' alone.
+    pub(super) fn is_ours(self) -> bool {
+        use Column::{
+            DataSource, EndpointId, EndpointName, SophosDestination, SophosPort, SophosTime,
+            Subject,
+        };
+        !matches!(
+            self,
+            Subject
+                | DataSource
+                | SophosTime
+                | SophosDestination
+                | SophosPort
+                | EndpointName
+                | EndpointId
+        )
     }
 
     fn folded(name: &str) -> Option<Column> {
@@ -88,16 +115,17 @@ pub(super) fn missing_column_of<'n>(names: impl Iterator<Item = &'n str>) -> Opt
     missing_column(&columns)
 }
 
-/// The columns that rows of connections need.
-pub(super) const NEEDED: [(Column, &str); 3] = [
-    (Column::Time, "time"),
-    (Column::Destination, "destination"),
-    (Column::DestinationPort, "destinationport"),
+/// The columns that rows of connections need: ours, or else Sophos'.
+pub(super) const NEEDED: [([Column; 2], &str); 3] = [
+    ([Column::Time, Column::SophosTime], "time"),
+    ([Column::Destination, Column::SophosDestination], "destination"),
+    ([Column::DestinationPort, Column::SophosPort], "destinationport"),
 ];
 
 /// A column that rows of connections need and these lack.
 pub(super) fn missing_column(columns: &[Column]) -> Option<&'static str> {
-    NEEDED.into_iter().find(|(column, _)| !columns.contains(column)).map(|(_, name)| name)
+    let is_missing = |either: &[Column]| !either.iter().any(|column| columns.contains(column));
+    NEEDED.into_iter().find(|(either, _)| is_missing(either)).map(|(_, name)| name)
 }
 
 /// The columns of one row.
@@ -145,34 +173,74 @@ impl<'a> Row<'a> {
             to.skip("not a connection");
             return Ok(());
         }
-        let outcome = self.with_event(|event| to.connection(event));
+        if !sophos::has_connection_time(&self.get(Column::DataSource).text()) {
+            to.skip("without the time of the connection (of Sophos' IP, HTTP or DNS journal)");
+            return Ok(());
+        }
+        let time_ms = self.time_ms(to.times());
+        let outcome =
+            time_ms.and_then(|time_ms| self.with_event(time_ms, |event| to.connection(event)));
         to.settle(outcome)
     }
 
-    fn with_event<T>(&self, take: impl FnOnce(&ConnectionEvent<'_>) -> T) -> Result<T, FieldError> {
-        let time_ms = self.get(Column::Time).time_ms("time")?.ok_or(FieldError::Missing("time"))?;
-        let destination = self.get(Column::Destination).text();
-        let destination = normalise(&destination);
-        if destination.is_empty() {
+    fn time_ms(&self, times: &mut TimeSpelling) -> Result<i64, FieldError> {
+        let time = self.first_of([Column::Time, Column::SophosTime]);
+        time.time_spelled("time", times)?.ok_or(FieldError::Missing("time"))
+    }
+
+    /// The first of these columns that holds something.
+    fn first_of(&self, columns: impl IntoIterator<Item = Column>) -> &Field<'a> {
+        let mut fields = columns.into_iter().map(|column| self.get(column));
+        fields.find(|field| !field.is_empty()).unwrap_or(&Field::Absent)
+    }
+
+    fn with_event<T>(
+        &self,
+        time_ms: i64,
+        take: impl FnOnce(&ConnectionEvent<'_>) -> T,
+    ) -> Result<T, FieldError> {
+        let destination = self.first_of([Column::Destination, Column::SophosDestination]).text();
+        let destination = Destination::of(&destination).ok_or_else(|| FieldError::Destination {
+            column: "destination",
+            value: destination.to_string(),
+        })?;
+        if destination.address.is_empty() {
             return Err(FieldError::Missing("destination"));
         }
-        let port = self.get(Column::DestinationPort).count("destinationport", u16::MAX.into())?;
+        let port = self.port(&destination)?;
         let (pid, start) = self.process_instance()?;
         let (pathname, cmdline) =
             (self.get(Column::Pathname).text(), self.get(Column::Cmdline).text());
-        let (host, domain) = (self.get(Column::Host).text(), self.get(Column::Domain).text());
+        let host = self.first_of([Column::Host, Column::EndpointName, Column::EndpointId]).text();
+        let domain = self.get(Column::Domain).text();
         Ok(take(&ConnectionEvent {
             time_ms,
             host: host.trim(),
             process: Process { pathname: pathname.trim(), pid, start, cmdline: &cmdline },
-            destination: &destination,
-            port: port.ok_or(FieldError::Missing("destinationport"))? as u16,
+            destination: &destination.address,
+            port,
             protocol: Protocol::from_journal(&self.get(Column::Protocol).text()),
             domain: domain.trim(),
             bytes_sent: self.get(Column::BytesSent).count("bytes_sent", u64::MAX)?,
             bytes_received: self.get(Column::BytesReceived).count("bytes_received", u64::MAX)?,
             record_id: self.record_id(),
         }))
+    }
+
+    /// The port of its column, or else the one that the destination names.
+    fn port(&self, destination: &Destination<'_>) -> Result<u16, FieldError> {
+        const COLUMN: &str = "destinationport";
+        let field = self.first_of([Column::DestinationPort, Column::SophosPort]);
+        let port = field.count(COLUMN, u16::MAX.into())?.map(|port| port as u16);
+        match (port, destination.port) {
+            (Some(port), Some(named)) if port != named => {
+                Err(FieldError::TwoPorts(named, COLUMN, port))
+            }
+            _ => port
+                .or(destination.port)
+                .or(destination.port_of_scheme)
+                .ok_or(FieldError::Missing(COLUMN)),
+        }
     }
 
     /// Hands the row's process to `take`, whatever else the row tells.

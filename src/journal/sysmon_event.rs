@@ -1,14 +1,17 @@
 //! Sysmon events 3 (network connection) and 1 (process creation), wherever they are written:
-//! NXLog's flat JSON, Winlogbeat's JSON, the event trees of EVTX files, and osquery's rows.
+//! NXLog's flat JSON, Winlogbeat's JSON as it is or in ECS fields, the event trees of EVTX files,
+//! event data as an object or as text (Velociraptor, Azure Monitor), and osquery's rows.
 //!
 //! Field names are those of
 //! <https://learn.microsoft.com/en-us/sysinternals/downloads/sysmon>.
 
-use jiff::civil::DateTime;
-use jiff::tz::TimeZone;
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
+use super::address::Destination;
 use super::delivery::{Delivery, JournalSink};
+use super::time_spelling::year_first;
 use super::{ConnectionEvent, FileTime, Process, ProcessEvent, Protocol, normalise, record_id};
 
 const PROCESS_CREATION: u64 = 1;
@@ -16,11 +19,25 @@ const NETWORK_CONNECTION: u64 = 3;
 /// Event 1 is logged this soon after the process start that its GUID holds.
 const START_TOLERANCE_MS: i64 = 5_000;
 
+/// Where the Elastic Common Schema keeps what Sysmon calls otherwise.
+const ECS: [(&str, &str); 10] = [
+    ("UtcTime", "@timestamp"),
+    ("ProcessGuid", "process.entity_id"),
+    ("ProcessId", "process.pid"),
+    ("Image", "process.executable"),
+    ("CommandLine", "process.command_line"),
+    ("Protocol", "network.transport"),
+    ("SourcePort", "source.port"),
+    ("DestinationIp", "destination.ip"),
+    ("DestinationHostname", "destination.domain"),
+    ("DestinationPort", "destination.port"),
+];
+
 /// A Windows event that Sysmon logged.
 pub(super) struct Event<'a> {
     id: u64,
     computer: &'a str,
-    data: &'a Map<String, Value>,
+    data: Cow<'a, Map<String, Value>>,
 }
 
 impl<'a> Event<'a> {
@@ -29,7 +46,9 @@ impl<'a> Event<'a> {
         let text = |value: &'a Value| value.as_str().unwrap_or_default();
         // Winlogbeat 7 and later; Winlogbeat 6 had the same fields at the top.
         let beat = object.get("winlog").unwrap_or(object);
-        if let (Some(id), Some(data)) = (beat.get("event_id"), beat.get("event_data")) {
+        if let Some(id) = beat.get("event_id")
+            && let Some(data) = data_of_beat(object, beat)
+        {
             return Event::new(
                 id,
                 text(&beat["computer_name"]),
@@ -44,39 +63,59 @@ impl<'a> Event<'a> {
                 id => id,
             };
             let provider =
-                object.pointer("/Event/System/Provider_attributes/Name").unwrap_or(&Value::Null);
+                ["/Provider_attributes/Name", "/Provider/#attributes/Name", "/Provider/Name"];
+            let provider = provider.iter().find_map(|path| system.pointer(path));
             return Event::new(
                 id,
                 text(&system["Computer"]),
-                [&system["Channel"], provider, &Value::Null, &Value::Null],
-                object.pointer("/Event/EventData")?,
+                [&system["Channel"], provider.unwrap_or(&Value::Null), &Value::Null, &Value::Null],
+                data_of(object.pointer("/Event/EventData")?)?,
             );
         }
-        // NXLog.
+        // NXLog, with the data beside the rest; others with the data as text in a field of its own.
         let computer = ["Hostname", "Computer", "host"].map(|name| text(&object[name]));
+        let data = match object.get("EventData") {
+            Some(data @ Value::String(_)) => data_of(data).or_else(|| data_of(object)),
+            _ => data_of(object),
+        };
         Event::new(
             object.get("EventID")?,
             computer.into_iter().find(|name| !name.is_empty()).unwrap_or_default(),
-            [&object["Channel"], &object["SourceName"], &object["ProviderName"], &Value::Null],
-            object,
+            [
+                &object["Channel"],
+                &object["SourceName"],
+                &object["ProviderName"],
+                &object["Provider"],
+            ],
+            data?,
         )
     }
 
     /// The event in a row of osquery's `windows_events` from Sysmon's log.
     pub(super) fn of_this_endpoint(id: &str, data: &'a Value) -> Option<Event<'a>> {
-        let data = data.get("EventData")?.as_object()?;
+        let data = data_of(data.get("EventData")?)?;
         Some(Event { id: id.parse().ok()?, computer: "", data })
     }
 
+    /// The same, of a host that the event does not name.
+    pub(super) fn on_host(self, host: &'a str) -> Event<'a> {
+        Event { computer: host, ..self }
+    }
+
     /// Event ids are only Sysmon's own in Sysmon's log, which one of `logs` has to name.
-    fn new(id: &Value, computer: &'a str, logs: [&Value; 4], data: &'a Value) -> Option<Event<'a>> {
+    fn new(
+        id: &Value,
+        computer: &'a str,
+        logs: [&Value; 4],
+        data: Cow<'a, Map<String, Value>>,
+    ) -> Option<Event<'a>> {
         let mut logs = logs.into_iter().filter_map(Value::as_str).peekable();
         let is_sysmon = match logs.peek() {
             Some(_) => logs.any(|log| log.contains("Sysmon")),
-            None => data.get("ProcessGuid").is_some(),
+            None => data.contains_key("ProcessGuid"),
         };
         let id = id.as_u64().or_else(|| id.as_str()?.parse().ok())?;
-        is_sysmon.then_some(Event { id, computer, data: data.as_object()? })
+        is_sysmon.then_some(Event { id, computer, data })
     }
 
     /// A value of the event; '' where Sysmon writes none.
@@ -104,21 +143,24 @@ impl<'a> Event<'a> {
 
     fn utc_time_ms(&self) -> Result<i64, String> {
         let text = self.text("UtcTime");
-        let parsed = text.parse::<DateTime>().and_then(|time| time.to_zoned(TimeZone::UTC));
-        match parsed.map(|time| time.timestamp().as_millisecond()) {
-            Ok(ms) if ms >= 0 => Ok(ms),
-            _ => Err(format!("UtcTime '{text}' is not a time")),
-        }
+        year_first(&text).ok_or_else(|| {
+            format!("UtcTime '{text}' is not a time: Sysmon writes 2026-05-04 09:30:00.250")
+        })
     }
 
     /// Hands the event to the sink, if it is one that we read.
     pub(super) fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
         match self.id {
-            NETWORK_CONNECTION if !self.text("Initiated").eq_ignore_ascii_case("true") => {
-                to.skip("inbound (Initiated is not true)");
-                Ok(())
+            NETWORK_CONNECTION => {
+                let initiated = self.text("Initiated");
+                if initiated.is_empty() {
+                    to.doubt("of unknown direction (Initiated is missing)");
+                } else if !initiated.eq_ignore_ascii_case("true") {
+                    to.skip("inbound (Initiated is not true)");
+                    return Ok(());
+                }
+                self.deliver_connection(to)
             }
-            NETWORK_CONNECTION => self.deliver_connection(to),
             PROCESS_CREATION => self.deliver_process(to),
             _ => {
                 to.skip("not a network connection");
@@ -136,14 +178,19 @@ impl<'a> Event<'a> {
             }
         };
         let (address, port) = (self.text("DestinationIp"), self.text("DestinationPort"));
-        let (destination, Ok(port)) = (normalise(&address), port.parse()) else {
+        let Ok(port) = port.parse() else {
             to.reject(format_args!("DestinationPort '{port}' is not a port"));
             return Ok(());
         };
-        if destination.is_empty() {
+        if address.trim().is_empty() {
             to.reject("DestinationIp is missing");
             return Ok(());
         }
+        let Some(Destination { address: destination, port: None, .. }) = Destination::of(&address)
+        else {
+            to.reject(format_args!("DestinationIp '{address}' is not an address"));
+            return Ok(());
+        };
         let (guid, source_port) = (self.text("ProcessGuid"), self.text("SourcePort"));
         let name = self.text("DestinationHostname");
         let name = normalise(&name);
@@ -192,6 +239,47 @@ impl<'a> Event<'a> {
             },
         })
     }
+}
+
+/// Event data: an object, or one as text.
+fn data_of(value: &Value) -> Option<Cow<'_, Map<String, Value>>> {
+    match value {
+        Value::Object(data) => Some(Cow::Borrowed(data)),
+        Value::String(text) => serde_json::from_str(text).ok().map(Cow::Owned),
+        _ => None,
+    }
+}
+
+/// The data of an event of Winlogbeat's, completed from the fields of the Elastic Common Schema, to
+/// which modules and pipelines for Sysmon move it.
+fn data_of_beat<'a>(object: &'a Value, beat: &'a Value) -> Option<Cow<'a, Map<String, Value>>> {
+    let data = beat.get("event_data").and_then(data_of);
+    let is_complete = |data: &Map<String, Value>| data.contains_key("UtcTime");
+    if let Some(data) = data.as_ref().filter(|data| is_complete(data)) {
+        return Some(data.clone());
+    }
+    let in_ecs = |path: &str| {
+        let nested = path.split('.').try_fold(object, |value, name| value.get(name));
+        nested.or_else(|| object.get(path)).filter(|value| !value.is_null())
+    };
+    let mut completed = data.map(Cow::into_owned).unwrap_or_default();
+    for (name, path) in ECS {
+        if let Some(value) = in_ecs(path)
+            && !completed.contains_key(name)
+        {
+            completed.insert(name.to_owned(), value.clone());
+        }
+    }
+    let direction = in_ecs("network.direction").and_then(Value::as_str);
+    if let (Some(direction), false) = (direction, completed.contains_key("Initiated")) {
+        let initiated = match direction {
+            "egress" | "outbound" => Some(true),
+            "ingress" | "inbound" => Some(false),
+            _ => None, // internal and external say where, not who began
+        };
+        completed.extend(initiated.map(|initiated| ("Initiated".to_owned(), initiated.into())));
+    }
+    (!completed.is_empty()).then_some(Cow::Owned(completed))
 }
 
 /// The process start, whole seconds, in a ProcessGuid, which Sysmon composes of machine, start and

@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::lines::LONGEST_LINE;
-use super::{Source, Stop, records};
+use super::{Stop, records};
 use crate::journal::delivery::{Delivery, JournalSink};
 use crate::journal::field::Field;
 use crate::journal::records::{Layout, Values};
+use crate::words;
 
 /// Names of what has the records in it, whatever their case.
 const CONTAINERS: [&str; 6] = ["results", "records", "tables", "rows", "hits", "value"];
@@ -25,7 +25,7 @@ const CONTAINERS: [&str; 6] = ["results", "records", "tables", "rows", "hits", "
 pub(super) fn layout_in(head: &[u8]) -> Option<&'static Layout> {
     let mut first = None;
     // The head may end anywhere; what was found before counts.
-    let _ = each_record(head, |record| {
+    let _ = each_record(head, head.len(), |record| {
         first = match record {
             Record::Object(text) => {
                 serde_json::from_str(text).ok().as_ref().and_then(records::layout_of)
@@ -42,14 +42,12 @@ pub(super) fn layout_in(head: &[u8]) -> Option<&'static Layout> {
 /// Whether an answer that starts with `head` has a record with the fields of this layout.
 pub(super) fn has_fields_of(layout: &Layout, head: &[u8]) -> bool {
     let mut has_fields = false;
-    let _ = each_record(head, |record| {
+    let _ = each_record(head, head.len(), |record| {
         has_fields = match record {
-            Record::Object(text) => layout
-                .values(&mut serde_json::Deserializer::from_str(text))
-                .is_ok_and(|values| layout.lacks(|field| values.has(field)).is_none()),
+            Record::Object(text) => records::is_record_of(layout, text),
             Record::Row(columns, _) => {
-                let slots: Vec<_> = columns.iter().map(|column| layout.slot(column)).collect();
-                layout.lacks(|field| slots.contains(&Some(field))).is_none()
+                let columns: Vec<_> = columns.iter().map(String::as_str).collect();
+                records::are_columns_of(layout, &columns)
             }
         };
         Err("found")
@@ -60,16 +58,24 @@ pub(super) fn has_fields_of(layout: &Layout, head: &[u8]) -> bool {
 /// Reads all records of an answer; each counts as a line.
 pub(super) fn read<S: JournalSink>(
     layout: &'static Layout,
-    source: Source,
+    source: impl Read,
+    longest_record: usize,
     to: &mut Delivery<'_, S>,
 ) -> Result<(), Stop<S::Error>> {
     let mut sink_error = None;
     let mut number = 0;
-    let outcome = each_record(source, |record| {
+    let outcome = each_record(source, longest_record, |record| {
         number += 1;
         to.at_line(number);
         let outcome = match record {
-            Record::Object(text) => records::read_object(layout, text, to),
+            Record::Object(text) => match records::read_object(layout, text, to) {
+                Ok(Err(problem)) => {
+                    to.reject_json("a JSON object", &problem);
+                    Ok(())
+                }
+                Ok(Ok(())) => Ok(()),
+                Err(error) => Err(error),
+            },
             Record::Row(columns, row) if columns.len() == row.len() => {
                 let mut values = Values::default();
                 for (column, value) in columns.iter().zip(row) {
@@ -109,10 +115,11 @@ enum Record<'r> {
 /// Hands over one record after the other until `take` says why not to go on.
 fn each_record(
     reader: impl Read,
+    longest: usize,
     mut take: impl FnMut(Record<'_>) -> Result<(), &'static str>,
 ) -> serde_json::Result<()> {
     let held = Rc::new(Cell::new(0));
-    let metered = Metered { reader, held: Rc::clone(&held) };
+    let metered = Metered { reader, longest, held: Rc::clone(&held) };
     let mut deserializer = serde_json::Deserializer::from_reader(metered);
     let mut columns = Vec::new();
     Within { columns: &mut columns, take: &mut take, held: &held }.deserialize(&mut deserializer)
@@ -121,6 +128,7 @@ fn each_record(
 /// A reader of which no more than a record may be held at once.
 struct Metered<R> {
     reader: R,
+    longest: usize,
     /// Bytes since the last record.
     held: Rc<Cell<usize>>,
 }
@@ -129,8 +137,8 @@ impl<R: Read> Read for Metered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.reader.read(buffer)?;
         self.held.set(self.held.get() + read);
-        if self.held.get() > LONGEST_LINE {
-            let problem = format!("there is no record in {} MiB", LONGEST_LINE >> 20);
+        if self.held.get() > self.longest {
+            let problem = format!("there is no record in {}", words::bytes(self.longest as u64));
             return Err(std::io::Error::new(ErrorKind::InvalidData, problem));
         }
         Ok(read)

@@ -4,6 +4,7 @@
 //! Each becomes the tree that an EVTX file gives; what it means is in `windows_event`.
 
 use std::borrow::Cow;
+use std::io::BufRead;
 
 use quick_xml::escape::resolve_xml_entity;
 use quick_xml::events::{BytesStart, Event as Xml};
@@ -11,8 +12,9 @@ use quick_xml::{Reader, XmlVersion};
 use serde_json::{Map, Value, json};
 
 use super::lines::Lines;
-use super::{Source, Stop, windows_event};
+use super::{Stop, windows_event};
 use crate::journal::delivery::{Delivery, JournalSink};
+use crate::words;
 
 const START: &str = "<Event";
 const END: &str = "</Event>";
@@ -31,17 +33,18 @@ pub(super) fn find_start(text: &str) -> Option<usize> {
 
 /// Reads all events of a file.
 pub(super) fn read<S: JournalSink>(
-    source: Source,
+    source: impl BufRead,
+    longest_line: usize,
     to: &mut Delivery<'_, S>,
 ) -> Result<(), Stop<S::Error>> {
-    let mut lines = Lines::new(source);
+    let mut lines = Lines::new(source, longest_line);
     let mut event = Unfinished::default();
     while let Some(line) = lines.next().map_err(Stop::Io)? {
         let number = line.number;
         to.at_line(number);
         match line.text {
             Some(text) => event.add_line(&text, number, to).map_err(Stop::Sink)?,
-            None => to.reject(format_args!("longer than {} MiB", super::lines::LONGEST_LINE >> 20)),
+            None => to.reject(format_args!("longer than {}", words::bytes(longest_line as u64))),
         }
     }
     event.give_up("an event without an end", to);

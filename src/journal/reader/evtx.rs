@@ -3,6 +3,9 @@
 //! The `evtx` crate undoes the binary XML, a chunk at a time; what an event means is in
 //! `windows_event`.
 
+use std::fs::File;
+use std::io::{Read, Result, Write};
+
 use evtx::{EvtxParser, ParserSettings};
 
 use super::{Source, Stop, windows_event};
@@ -12,15 +15,39 @@ use crate::journal::delivery::{Delivery, JournalSink};
 const FILE_HEADER: u64 = 4 << 10;
 const CHUNK: u64 = 64 << 10;
 
+const CHUNK_MAGIC: &[u8] = b"ElfChnk\0";
+/// The header counts chunks in 16 bits.
+const MOST_CHUNKS: usize = 1 << 16;
+/// So many chunks without anything in them are the rest of the file.
+const MOST_EMPTY: usize = 16;
+
+/// Copies an event log as far as there are chunks in it: what compresses to little may have gigabytes
+/// of nothing behind them.
+fn copy_chunks(source: &mut Source, file: &mut File) -> Result<()> {
+    std::io::copy(&mut source.take(FILE_HEADER), file)?;
+    let (mut chunk, mut empty) = (Vec::new(), 0);
+    for _ in 0..MOST_CHUNKS {
+        chunk.clear();
+        let read = source.take(CHUNK).read_to_end(&mut chunk);
+        file.write_all(&chunk)?;
+        read?;
+        empty = if chunk.starts_with(CHUNK_MAGIC) { 0 } else { empty + 1 };
+        if chunk.is_empty() || empty > MOST_EMPTY {
+            break;
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn read<S: JournalSink>(
     source: Source,
     to: &mut Delivery<'_, S>,
-) -> Result<(), Stop<S::Error>> {
+) -> std::result::Result<(), Stop<S::Error>> {
     let invalid = |error: evtx::err::EvtxError| {
         Stop::Io(std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string()))
     };
     let settings = ParserSettings::new().separate_json_attributes(true).indent(false);
-    let (file, mut cut_short) = source.into_seekable().map_err(Stop::Io)?;
+    let (file, mut cut_short) = source.into_seekable(copy_chunks).map_err(Stop::Io)?;
     let length = file.metadata().map_err(Stop::Io)?.len();
     if cut_short.is_none() && length.checked_rem(CHUNK) != Some(FILE_HEADER) {
         let problem = "the file ends within a chunk";

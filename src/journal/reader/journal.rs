@@ -1,22 +1,19 @@
-//! Our own journal as NDJSON, and as CSV that `csv_journal` has split.
+//! Our own journal as JSON objects, and as CSV that `csv_journal` has split.
 
 use super::csv_journal::Record;
 use crate::journal::delivery::{Delivery, JournalSink};
 use crate::journal::field::Field;
 use crate::journal::row::{Column, Row, missing_column};
 
-/// One line of NDJSON.
-pub(super) fn read_line<S: JournalSink>(
-    line: &str,
+/// One object, or why it is none.
+pub(super) fn read_object<S: JournalSink>(
+    object: &str,
     to: &mut Delivery<'_, S>,
-) -> Result<(), S::Error> {
+) -> Result<serde_json::Result<()>, S::Error> {
     let mut row = Row::default();
-    match row.read_json(line) {
-        Ok(()) => row.deliver(to),
-        Err(problem) => {
-            to.reject_json("a JSON object", &problem);
-            Ok(())
-        }
+    match row.read_json(object) {
+        Ok(()) => row.deliver(to).map(Ok),
+        Err(problem) => Ok(Err(problem)),
     }
 }
 

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind, Result};
 
-/// A longer line is no journal's; it is passed over without being held.
+/// A longer line is no journal's, unless told otherwise; it is passed over without being held.
 pub(super) const LONGEST_LINE: usize = 16 << 20;
 
 pub(super) struct Lines<R> {
     reader: R,
     buffer: Vec<u8>,
     number: u64,
+    longest: usize,
 }
 
 pub(super) struct Line<'a> {
@@ -20,8 +21,9 @@ pub(super) struct Line<'a> {
 }
 
 impl<R: BufRead> Lines<R> {
-    pub(super) fn new(reader: R) -> Self {
-        Lines { reader, buffer: Vec::new(), number: 0 }
+    /// Lines of up to `longest` bytes.
+    pub(super) fn new(reader: R, longest: usize) -> Self {
+        Lines { reader, buffer: Vec::new(), number: 0, longest }
     }
 
     pub(super) fn next(&mut self) -> Result<Option<Line<'_>>> {
@@ -32,7 +34,7 @@ impl<R: BufRead> Lines<R> {
         }
         self.number += 1;
         let number = self.number;
-        if self.buffer.len() == LONGEST_LINE && self.buffer.last() != Some(&b'\n') {
+        if self.buffer.len() == self.longest && self.buffer.last() != Some(&b'\n') {
             self.reader.skip_until(b'\n')?;
             return Ok(Some(Line { number, text: None }));
         }
@@ -52,7 +54,7 @@ impl<R: BufRead> Lines<R> {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 available => available?,
             };
-            let room = LONGEST_LINE - self.buffer.len();
+            let room = self.longest - self.buffer.len();
             let available = available.get(..room).unwrap_or(available);
             let end = memchr::memchr(b'\n', available).map(|at| at + 1);
             let used = end.unwrap_or(available.len());
@@ -74,7 +76,10 @@ mod tests {
     #[test]
     fn an_endless_line_is_passed_over_and_the_next_one_read() {
         let endless = std::io::repeat(b'x').take(LONGEST_LINE as u64 + 5);
-        let mut lines = Lines::new(std::io::BufReader::new(endless.chain(&b"\nnext\r\n\xff"[..])));
+        let mut lines = Lines::new(
+            std::io::BufReader::new(endless.chain(&b"\nnext\r\n\xff"[..])),
+            LONGEST_LINE,
+        );
         assert!(lines.next().unwrap().unwrap().text.is_none());
         let next = lines.next().unwrap().unwrap();
         assert_eq!((next.number, next.text.as_deref()), (2, Some("next")));

@@ -1,7 +1,7 @@
-//! Journal files as a stream of events, whatever their format and compression.
+//! Journal files as a stream of events, whatever their format, shape, encoding and compression.
 //!
-//! A reader holds one line (or one EVTX chunk) at a time and hands each event to a
-//! [`JournalSink`]. What it cannot read it reports and goes on; storing is the sink's affair.
+//! A reader holds one line or object (or one EVTX chunk) at a time and hands each event to a
+//! [`JournalSink`]. What it cannot read it reports and goes on; the sink does the storing.
 
 mod answer;
 mod audit_log;
@@ -10,13 +10,17 @@ mod event_xml;
 mod evtx;
 mod format;
 mod journal;
+mod json;
 mod lines;
+mod objects;
 mod osquery_log;
 mod records;
+mod rehearsal;
 mod separators;
 mod source;
 mod sysmon;
 mod windows_event;
+mod wrapping;
 mod zeek;
 
 use std::io::BufRead;
@@ -25,13 +29,16 @@ pub use format::{Family, Format};
 pub use source::Source;
 
 use csv_journal::Csv;
+use format::Start;
 use journal::CsvColumns;
-use lines::Lines;
+use json::Json;
+use lines::{LONGEST_LINE, Lines};
 use records::CsvFields;
 
 use super::delivery::{Delivered, Delivery, JournalSink};
 use super::field::is_blank;
 use super::printable::printable_cut;
+use crate::words;
 
 /// What reading a journal came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,59 +101,36 @@ pub fn read<S: JournalSink>(
 ) -> Result<Summary, ReadError<S::Error>> {
     let name = source.name().to_owned();
     let io_error = |source| ReadError::Io { name: name.clone(), source };
-    let format = match family {
-        Some(family) => Format::within(family, source.peek()),
-        None => match Format::detect(source.peek()) {
-            Ok(format) => format,
-            Err(hint) => {
-                return Err(match source.take_early_error() {
-                    Some(error) => io_error(error),
-                    None => ReadError::UnknownFormat { name, hint },
-                });
-            }
-        },
+    let unknown = |hint| ReadError::UnknownFormat { name: name.clone(), hint };
+    if let Some(advice) = source.other_compression() {
+        return Err(unknown(format!(" ({advice})")));
+    }
+    let start = match Start::of(source.peek(), family) {
+        Ok(start) => start,
+        Err(hint) => {
+            let early = source.take_early_error();
+            return Err(early.map_or_else(|| unknown(hint), io_error));
+        }
     };
-    log::debug!("{name}: reading as {format}");
-    let mut delivery = Delivery::new(sink);
-    let outcome = match format {
-        Format::JournalCsv | Format::RecordsCsv(_) | Format::WindowsXmlCsv => {
-            match Csv::new(source) {
-                Ok(csv) => match read_csv(csv, format, &mut delivery) {
-                    Ok(outcome) => outcome,
-                    Err(problem) => {
-                        return Err(ReadError::WrongFormat { name, expected: format, problem });
-                    }
-                },
-                Err(error) => Err(Stop::Io(error)),
-            }
+    log::debug!("{name}: reading as {start}");
+    let longest_line = source.longest_line();
+    let habits = rehearsal::habits(&start, &source);
+    let mut delivery = Delivery::new(sink).with_habits(habits);
+    let (outcome, told) = match start {
+        Start::Other(Format::Evtx) => {
+            (evtx::read(source, &mut delivery), Told::Format(Format::Evtx))
         }
-        Format::Evtx => evtx::read(source, &mut delivery),
-        Format::JournalJson => read_lines(source, &mut delivery, journal::read_line),
-        Format::ZeekTsv => {
-            let mut zeek = zeek::Tsv::default();
-            read_lines(source, &mut delivery, |line, to| zeek.read_line(line, to))
+        start => read_text(start, source, longest_line, &mut delivery),
+    };
+    let format = match told {
+        Told::Format(format) => format,
+        Told::Lacking(expected, problem) => {
+            return Err(ReadError::WrongFormat { name, expected, problem });
         }
-        Format::ZeekJson => read_lines(source, &mut delivery, zeek::read_json_line),
-        Format::SysmonJson | Format::WindowsJson => {
-            read_lines(source, &mut delivery, sysmon::read_line)
+        Told::Nothing { hint, .. } if outcome.is_ok() && family.is_none() => {
+            return Err(unknown(hint));
         }
-        Format::Answer(layout) => answer::read(layout, source, &mut delivery),
-        Format::WindowsXml => event_xml::read(source, &mut delivery),
-        Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
-        Format::AuditLog => {
-            let mut audit = audit_log::AuditLog::default();
-            match read_lines(source, &mut delivery, |line, to| audit.read_line(line, to)) {
-                Err(Stop::Sink(error)) => Err(Stop::Sink(error)),
-                read => audit.finish(&mut delivery).map_err(Stop::Sink).and(read),
-            }
-        }
-        Format::RecordsJson(layout) => read_lines(source, &mut delivery, |line, to| {
-            if windows_event::may_be_in(layout, line) {
-                sysmon::read_line(line, to)
-            } else {
-                records::read_object(layout, line, to)
-            }
-        }),
+        Told::Nothing { nearest, .. } => nearest,
     };
     match outcome {
         Ok(()) => Ok(Summary { format, delivered: delivery.finish(), truncated: None }),
@@ -159,9 +143,73 @@ pub fn read<S: JournalSink>(
     }
 }
 
+/// What the whole of a journal turned out to be.
+enum Told {
+    Format(Format),
+    /// A format, but for what its header lacks.
+    Lacking(Format, String),
+    /// No journal; what it looks like instead, and what that is nearest to.
+    Nothing {
+        hint: String,
+        nearest: Format,
+    },
+}
+
+/// Reads any format but that of event logs, up to its end or to what stops it.
+fn read_text<S: JournalSink>(
+    start: Start,
+    source: impl BufRead,
+    longest_line: Option<usize>,
+    delivery: &mut Delivery<'_, S>,
+) -> (Result<(), Stop<S::Error>>, Told) {
+    let format = match start {
+        Start::Json { shape, kind } => {
+            let mut json = Json::new(kind, longest_line);
+            let outcome = json.read(source, shape, delivery);
+            let told = json.format().map(Told::Format);
+            let nothing =
+                || Told::Nothing { hint: json.description(), nearest: Format::JournalJson };
+            return (outcome, told.unwrap_or_else(nothing));
+        }
+        Start::Other(format) => format,
+    };
+    let longest = longest_line.unwrap_or(LONGEST_LINE);
+    let outcome = match format {
+        Format::ZeekTsv => {
+            let mut zeek = zeek::Tsv::default();
+            let outcome =
+                read_lines(source, longest, delivery, |line, to| zeek.read_line(line, to));
+            if let Some(log) = zeek.other_log() {
+                let hint = format!(" (it is Zeek's {log}.log: give conn.log)");
+                return (outcome, Told::Nothing { hint, nearest: format });
+            }
+            outcome
+        }
+        Format::AuditLog => {
+            let mut audit = audit_log::AuditLog::default();
+            match read_lines(source, longest, delivery, |line, to| audit.read_line(line, to)) {
+                Err(Stop::Sink(error)) => Err(Stop::Sink(error)),
+                read => audit.finish(delivery).map_err(Stop::Sink).and(read),
+            }
+        }
+        Format::WindowsXml => event_xml::read(source, longest, delivery),
+        Format::Answer(layout) => answer::read(layout, source, longest, delivery),
+        // All others are CSV.
+        _ => {
+            let knows = |names: &[&str]| format.has_columns(names);
+            match Csv::new(source, longest_line, knows).map(|csv| read_csv(csv, format, delivery)) {
+                Ok(Ok(outcome)) => outcome,
+                Ok(Err(problem)) => return (Ok(()), Told::Lacking(format, problem)),
+                Err(error) => Err(Stop::Io(error)),
+            }
+        }
+    };
+    (outcome, Told::Format(format))
+}
+
 /// Reads the records of a CSV journal; says what its header lacks, if it does.
 fn read_csv<S: JournalSink>(
-    mut csv: Csv,
+    mut csv: Csv<impl BufRead>,
     format: Format,
     to: &mut Delivery<'_, S>,
 ) -> Result<Result<(), Stop<S::Error>>, String> {
@@ -200,16 +248,17 @@ fn is_cut_short(error: &std::io::Error) -> bool {
 
 fn read_lines<'s, S: JournalSink>(
     source: impl BufRead,
+    longest: usize,
     delivery: &mut Delivery<'s, S>,
     mut read_line: impl FnMut(&str, &mut Delivery<'s, S>) -> Result<(), S::Error>,
 ) -> Result<(), Stop<S::Error>> {
-    let mut lines = Lines::new(source);
+    let mut lines = Lines::new(source, longest);
     while let Some(line) = lines.next().map_err(Stop::Io)? {
         delivery.at_line(line.number);
         match line.text {
             Some(text) if is_blank(&text) => {}
             Some(text) => read_line(&text, delivery).map_err(Stop::Sink)?,
-            None => delivery.reject(format_args!("longer than {} MiB", lines::LONGEST_LINE >> 20)),
+            None => delivery.reject(format_args!("longer than {}", words::bytes(longest as u64))),
         }
     }
     Ok(())

@@ -21,6 +21,19 @@ pub(super) fn layout_of_header<'n>(
     built_in().iter().find(|layout| layout.is_told_by(&columns(layout, names.clone())))
 }
 
+/// Whether the columns that a header names are those of this product, or all that this mapping needs.
+pub(super) fn are_columns_of(layout: &Layout, names: &[&str]) -> bool {
+    let slots: Vec<_> = names.iter().filter_map(|name| layout.slot(name)).collect();
+    layout.is_told_by(&columns(layout, names.iter().copied()))
+        || layout.lacks(|field| slots.contains(&field)).is_none()
+}
+
+/// Whether an object has all that this mapping needs.
+pub(super) fn is_record_of(layout: &Layout, object: &str) -> bool {
+    let values = layout.values(&mut serde_json::Deserializer::from_str(object));
+    values.is_ok_and(|values| layout.lacks(|field| values.has(field)).is_none())
+}
+
 /// What a header names, as a record with nothing in it.
 fn columns<'n>(layout: &Layout, names: impl Iterator<Item = &'n str>) -> Values<'static> {
     let mut values = Values::default();
@@ -30,18 +43,17 @@ fn columns<'n>(layout: &Layout, names: impl Iterator<Item = &'n str>) -> Values<
     values
 }
 
-/// One object as JSON.
+/// One object, or why it is none.
 pub(super) fn read_object<S: JournalSink>(
     layout: &'static Layout,
     object: &str,
     to: &mut Delivery<'_, S>,
-) -> Result<(), S::Error> {
-    match layout.values(&mut serde_json::Deserializer::from_str(object)) {
-        Ok(values) => layout.deliver(&values, to),
-        Err(problem) => {
-            to.reject_json("a JSON object", &problem);
-            Ok(())
-        }
+) -> Result<serde_json::Result<()>, S::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(object);
+    let values = layout.values(&mut deserializer);
+    match values.and_then(|values| deserializer.end().map(|()| values)) {
+        Ok(values) => layout.deliver(&values, to).map(Ok),
+        Err(problem) => Ok(Err(problem)),
     }
 }
 

@@ -1,20 +1,17 @@
-//! Windows events as JSON lines, whoever wrote them; EVTX files are undone in `evtx`.
+//! Windows events as JSON objects, whoever wrote them; EVTX files are undone in `evtx`.
 
 use serde_json::Value;
 
 use super::windows_event;
 use crate::journal::delivery::{Delivery, JournalSink};
 
-/// One line of JSON.
-pub(super) fn read_line<S: JournalSink>(
-    line: &str,
+/// One object, or why it is none.
+pub(super) fn read_object<S: JournalSink>(
+    object: &str,
     to: &mut Delivery<'_, S>,
-) -> Result<(), S::Error> {
-    match serde_json::from_str::<Value>(line) {
-        Ok(object) => windows_event::deliver(&object, to),
-        Err(problem) => {
-            to.reject_json("a JSON object", &problem);
-            Ok(())
-        }
+) -> Result<serde_json::Result<()>, S::Error> {
+    match serde_json::from_str::<Value>(object) {
+        Ok(object) => windows_event::deliver(&object, to).map(Ok),
+        Err(problem) => Ok(Err(problem)),
     }
 }

@@ -12,6 +12,9 @@ use crate::journal::sysmon_event::Event;
 const XML_FIELDS: [&str; 6] =
     ["/_raw", "/result/_raw", "/message", "/MESSAGE", "/event/original", "/SyslogMessage"];
 
+/// What the other events of a file are.
+pub(super) const OF_OTHERS: &str = "not Sysmon's";
+
 /// Whether a column of this name may hold events as XML.
 pub(super) fn is_xml_column(name: &str) -> bool {
     let name = name.trim().trim_matches('"');
@@ -50,7 +53,7 @@ pub(super) fn deliver<S: JournalSink>(
             return layout.deliver(&values, to);
         }
     }
-    to.skip("not Sysmon's");
+    to.skip(OF_OTHERS);
     Ok(())
 }
 
@@ -75,8 +78,9 @@ fn tree_of_velociraptor(object: &Value) -> Option<Value> {
         found.map_or(Value::Null, |value| (*value).clone())
     };
     let id = first(&[&system["EventID"]["Value"], &system["EventID"], &system["ID"]]);
-    let computer = ["Computer", "Hostname", "Fqdn", "ClientId"].map(|name| &object[name]);
+    let computer = ["Computer", "Hostname", "host", "Fqdn", "ClientId"].map(|name| &object[name]);
     let computer = first(&[&[&system["Computer"]], &computer[..]].concat());
+    let provider = ["SourceName", "ProviderName", "Provider"].map(|name| &object[name]);
     let time =
         first(&[&system["TimeCreated"]["SystemTime"], &object["EventTime"], &object["Timestamp"]]);
     (!id.is_null()).then(|| {
@@ -84,6 +88,7 @@ fn tree_of_velociraptor(object: &Value) -> Option<Value> {
             "System": {
                 "EventID": id, "Computer": computer, "Channel": system["Channel"],
                 "EventRecordID": system["EventRecordID"],
+                "Provider_attributes": {"Name": first(&provider)},
                 "TimeCreated_attributes": {"SystemTime": time},
             },
             "EventData": data,

@@ -165,7 +165,7 @@ impl Layout {
                 return refused(format!("column '{name}' has no field"));
             }
             let slots: Fields = names.iter().map(|field| paths.slot(field)).collect();
-            match (&**name, Column::named(name)) {
+            match (&**name, Column::named(name).filter(|column| column.is_ours())) {
                 ("file_name", _) => layout.file_name = slots,
                 ("host_without_process", _) => layout.host_without_process = slots,
                 ("source", _) => layout.source = slots,
@@ -218,7 +218,7 @@ impl Layout {
 
     /// The fields, none of which is there, of a column that no connection can do without.
     pub(in crate::journal) fn lacks(&self, is_there: impl Fn(Slot) -> bool) -> Option<String> {
-        let is_missing = |(column, name): (Column, &str)| {
+        let is_missing = |([column, _], name): ([Column; 2], &str)| {
             let (_, fields) = self.columns.iter().find(|(of, _)| *of == column)?;
             let names: Vec<_> = fields.iter().map(|field| self.paths.name(*field)).collect();
             let is_missing = !fields.iter().any(|field| is_there(*field));
