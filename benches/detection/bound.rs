@@ -37,9 +37,8 @@ pub fn print(groups: u64) {
         for jitter in JITTERS {
             for missed in MISSED {
                 for _ in 0..groups {
-                    let sleep = |random: &mut ChaCha8Rng| {
-                        1.0 + jitter * random.random_range(-1.0..=1.0)
-                    };
+                    let sleep =
+                        |random: &mut ChaCha8Rng| 1.0 + jitter * random.random_range(-1.0..=1.0);
                     let intervals: Vec<f64> = (1..checkins)
                         .map(|_| {
                             let mut interval = sleep(&mut random);
@@ -82,7 +81,8 @@ fn evidence(intervals: &[f64]) -> f64 {
         let period = median * 0.35 * 4.0_f64.powf(step as f64 / (PERIODS - 1) as f64);
         for jitter in SUPPOSED_JITTERS {
             for missed in SUPPOSED_MISSED {
-                let density = |interval: &f64| (density(interval / period, jitter, missed) / period).ln();
+                let density =
+                    |interval: &f64| (density(interval / period, jitter, missed) / period).ln();
                 best = best.max(intervals.iter().map(density).sum::<f64>() - by_chance);
             }
         }

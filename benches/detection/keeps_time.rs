@@ -16,10 +16,8 @@ pub fn keeps_time(times_ms: &[i64]) -> bool {
 }
 
 fn keep_time(checkins_ms: &[i64]) -> bool {
-    let mut intervals: Vec<f64> = checkins_ms
-        .windows(2)
-        .map(|pair| (pair[1] - pair[0]) as f64)
-        .collect();
+    let mut intervals: Vec<f64> =
+        checkins_ms.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
     if intervals.len() < FEWEST {
         return false;
     }

@@ -38,7 +38,13 @@ impl Scoreboard {
         let at = self.0.iter().position(|line| line.section == section && line.kind == kind);
         let at = at.unwrap_or_else(|| {
             let (section, kind) = (section.to_owned(), kind.to_owned());
-            self.0.push(Line { section, kind, groups: 0, named: [0; DETECTORS.len()], keep_time: 0 });
+            self.0.push(Line {
+                section,
+                kind,
+                groups: 0,
+                named: [0; DETECTORS.len()],
+                keep_time: 0,
+            });
             self.0.len() - 1
         });
         let line = &mut self.0[at];
@@ -54,7 +60,9 @@ impl Scoreboard {
     /// The shares, 0 to 1, with a header.
     pub fn write_csv(&self, path: &Path) -> Result<()> {
         let mut csv = csv::Writer::from_path(path)?;
-        csv.write_record(["section", "kind", "groups"].iter().chain(&DETECTORS).chain(&[KEEP_TIME]))?;
+        csv.write_record(
+            ["section", "kind", "groups"].iter().chain(&DETECTORS).chain(&[KEEP_TIME]),
+        )?;
         for line in &self.0 {
             let shares = line.shares().map(|share| format!("{share:.4}"));
             let head = [line.section.clone(), line.kind.clone(), line.groups.to_string()];
@@ -74,7 +82,8 @@ impl fmt::Display for Scoreboard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new();
         table.load_style(ASCII_BORDERS_ONLY_CONDENSED);
-        table.set_header(["named by, %", "", "groups"].iter().chain(&DETECTORS).chain(&[KEEP_TIME]));
+        table
+            .set_header(["named by, %", "", "groups"].iter().chain(&DETECTORS).chain(&[KEEP_TIME]));
         let mut section = "";
         for line in &self.0 {
             let is_new = section != line.section;

@@ -223,14 +223,26 @@ mod tests {
     fn what_stays_in_the_local_network_needs_no_process() {
         let built_in = Rules::built_in().unwrap();
         for local in [
-            "224.0.0.251", "239.255.255.250", "255.255.255.255", "169.254.7.8", "ff02::1:2",
-            "ff0e::1", "fe80::1",
+            "224.0.0.251",
+            "239.255.255.250",
+            "255.255.255.255",
+            "169.254.7.8",
+            "ff02::1:2",
+            "ff0e::1",
+            "fe80::1",
         ] {
             assert_eq!(found(&built_in, &member("", local, "")), "lan-discovery", "{local}");
         }
         for routed in [
-            "223.255.255.255", "240.0.0.1", "10.0.0.255", "192.168.1.1", "fec0::1", "fd00::1",
-            "2001:db8::1", "ff02.example.com", "",
+            "223.255.255.255",
+            "240.0.0.1",
+            "10.0.0.255",
+            "192.168.1.1",
+            "fec0::1",
+            "fd00::1",
+            "2001:db8::1",
+            "ff02.example.com",
+            "",
         ] {
             assert_eq!(found(&built_in, &member("", routed, "")), "", "{routed}");
         }

@@ -86,8 +86,8 @@ impl Ordinary {
     /// The logarithm of the density of pauses with these sums, under the better of the two models.
     pub(super) fn log_density(&self, pauses: &PauseSums) -> f64 {
         let PauseSums { count, seconds, logs, squared_logs } = *pauses;
-        let exponential = count * self.exponential_constant + (self.agents - 1.0) * logs
-            - seconds / self.mean_s;
+        let exponential =
+            count * self.exponential_constant + (self.agents - 1.0) * logs - seconds / self.mean_s;
         let deviations =
             squared_logs - 2.0 * self.mean_log * logs + count * self.mean_log * self.mean_log;
         let log_normal = -count * (self.sigma.ln() + HALF_LOG_OF_TURN)
