@@ -244,7 +244,8 @@ impl<'a> GroupEvaluator<'a> {
         let mut latest = String::new();
         for (member, domain) in &group.members {
             let on_path = self.rules_on_path(member.pathname)?;
-            if !on_path.is_some_and(|rules| rules.look_at(member.port, member.protocol)) {
+            let (port, protocol, scope) = (member.port, member.protocol, member.scope);
+            if !on_path.is_some_and(|rules| rules.look_at(port, protocol, scope)) {
                 return Ok(String::new());
             }
             let pathname = self.names.text(member.pathname)?;
