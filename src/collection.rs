@@ -20,6 +20,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(250);
 /// What an upgrade of the cache leaves to be done is done for so long at a time.
 const UPGRADE_SLICE: Duration = Duration::from_millis(50);
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
 const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
 /// Connections in memory; a batch has seldom many more than `BATCH`.
 const MOST_IN_MEMORY: usize = 1 << 13;
@@ -75,6 +76,8 @@ struct Batch {
     added: u64,
     rejected: u64,
     last_error: String,
+    /// When a loss was last logged.
+    warned: Option<Instant>,
 }
 
 impl Batch {
@@ -86,6 +89,7 @@ impl Batch {
             added: 0,
             rejected: 0,
             last_error: String::new(),
+            warned: None,
         }
     }
 
@@ -148,7 +152,11 @@ impl Batch {
             let time = words::time(now_ms());
             self.last_error =
                 format!("{lost} by {time}, because they came faster than they were written");
-            log::warn!("{}: {}", self.journal.name(), self.last_error);
+            // A flood loses connections at each commit; beacon_status has the latest.
+            if self.warned.is_none_or(|warned| warned.elapsed() > BETWEEN_WARNINGS) {
+                log::warn!("{}: {}", self.journal.name(), self.last_error);
+                self.warned = Some(Instant::now());
+            }
         }
     }
 }

@@ -61,6 +61,9 @@
 //! table to hide, [`simulation`] makes journals with known implants, to try and to measure, and
 //! [`words`] says numbers and times to people.
 
+// What is public is what the program, the tests and the benches use.
+#![warn(unreachable_pub)]
+
 pub mod beacon;
 pub mod cache;
 #[cfg(target_os = "linux")]

@@ -33,6 +33,15 @@ fn documented_defaults_are_in_force() {
     for parameter in Parameter::ALL {
         let (name, default) = (parameter.name(), parameter.default_value());
         match (parameter, default.parse::<f64>()) {
+            // What has to be given where it is named.
+            _ if name.starts_with("include_") => {
+                let all = |condition: &str| {
+                    let sql =
+                        format!("SELECT group_concat(tuple) FROM beacon_candidates{condition}");
+                    connection.query_row(&sql, [], |row| row.get::<_, String>(0)).unwrap()
+                };
+                assert_eq!(all(""), all(&format!(" WHERE {name} = {default}")), "{name}");
+            }
             (_, Ok(number)) => assert_eq!(value(name).parse(), Ok(number), "{name}"),
             (Parameter::GroupBy, _) => assert_eq!(value(name), default),
             (Parameter::Since, _) => assert_eq!(value("until - since"), (24 * 3600).to_string()),

@@ -12,6 +12,9 @@ const RECORD_HEADER: usize = 24;
 const STRING_TABLE: usize = 128;
 const STRING_BUCKETS: u32 = 64;
 
+/// When each event was written, as the log has it.
+pub const TIME_CREATED: &str = "2026-05-04T08:00:00.250123Z";
+
 /// An event to be written.
 pub struct Event {
     pub id: u16,
@@ -155,28 +158,34 @@ impl Chunk {
         let provider = event.channel.split('/').next().unwrap_or_default();
         self.element("Event", None, |chunk| {
             chunk.element("System", None, |chunk| {
-                chunk.element("Provider", Some(provider), |_| {});
+                chunk.element("Provider", Some(("Name", provider)), |_| {});
+                chunk.element("TimeCreated", Some(("SystemTime", TIME_CREATED)), |_| {});
                 chunk.element("EventID", None, |chunk| place(chunk, 0));
                 chunk.element("Channel", None, |chunk| chunk.text(&event.channel));
                 chunk.element("Computer", None, |chunk| place(chunk, 1));
             });
             chunk.element("EventData", None, |chunk| {
                 for (index, (name, _)) in event.data.iter().enumerate() {
-                    chunk.element("Data", Some(name), |chunk| place(chunk, index + 2));
+                    chunk.element("Data", Some(("Name", name)), |chunk| place(chunk, index + 2));
                 }
             });
         });
     }
 
-    /// An element in a template; its one attribute, if any, is `Name`.
-    fn element(&mut self, name: &str, attribute: Option<&str>, content: impl FnOnce(&mut Chunk)) {
+    /// An element in a template, with one attribute at most.
+    fn element(
+        &mut self,
+        name: &str,
+        attribute: Option<(&str, &str)>,
+        content: impl FnOnce(&mut Chunk),
+    ) {
         self.raw(&[if attribute.is_some() { 0x41 } else { 0x01 }, 0xff, 0xff]);
         self.sized(|chunk| {
             chunk.name(name);
-            if let Some(value) = attribute {
+            if let Some((attribute, value)) = attribute {
                 chunk.sized(|chunk| {
                     chunk.raw(&[0x06]);
-                    chunk.name("Name");
+                    chunk.name(attribute);
                     chunk.text(value);
                 });
             }

@@ -30,6 +30,10 @@ fn the_examples_in_every_help_run() {
         ("Sysmon.evtx", &sample),
         ("osqueryd.results.log", include_bytes!("fixtures/osquery_results.log")),
         ("hunt.sql", b"SELECT tuple FROM beacon_candidates;"),
+        (
+            "edr.json",
+            br#"{"ts":1777881600250,"agent":"WS1","exe":"/bin/a","dst":{"ip":"203.0.113.9","port":443}}"#,
+        ),
     ]);
     symlink(env!("CARGO_BIN_EXE_beacon_candidates"), folder.path().join("beacon_candidates"))
         .unwrap();

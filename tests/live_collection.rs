@@ -10,9 +10,9 @@ use beacon_candidates::cache::Reader;
 use jiff::Timestamp;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::peer::{Extension, Host, Osquery, configured};
+use crate::peer::{Extension, Host, Osquery, configured, log_of, signal};
 use crate::support::TestCache;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -118,6 +118,58 @@ fn a_second_instance_reads_and_says_who_writes() {
     });
     assert_eq!(status(&mut host, "cache")["state"], "reading");
     assert_eq!(status(&mut host, "cache")["events_total"], "10");
+}
+
+#[test]
+fn a_copy_that_osquery_refuses_leaves_the_cache_to_the_one_that_is_registered() {
+    let cache = TestCache::new();
+    let osquery = Osquery::recording(&cache);
+    osquery.connect(10, now_s() - 60, now_s() - 10);
+    let Some(mut host) = Host::start(&osquery) else { return };
+    let holder = || std::fs::read_to_string(cache.folder().join("cache.sqlite.lock"));
+    let holds = |extension: &Extension| {
+        holder().is_ok_and(|holder| holder.contains(&format!("(process {})", extension.0.id())))
+    };
+    let first = start(&cache);
+    wait_until("collected", 20 * SECOND, || collected(&cache) == 10);
+    let second = start(&cache);
+    wait_until("refused", 10 * SECOND, || {
+        host.ask(&json!({"do": "state"}))["refused"].as_u64() >= Some(2)
+    });
+    assert!(holds(&first));
+    // Killed, it is listed still; the second takes its place, and the cache with it.
+    drop(first);
+    wait_until("the second fills it", 10 * SECOND, || holds(&second));
+    assert_eq!(host.registrations(), 2);
+    // One beside another osquery takes the cache over, too.
+    let other = Osquery { socket: cache.folder().join("osqueryi.em"), ..osquery };
+    let Some(mut host) = Host::start(&other) else { return };
+    let config = config(&cache);
+    let flags = ["--timeout", "10", "--config", config.to_str().unwrap()];
+    let third = Extension::start_on(&other.socket, &cache, &flags);
+    wait_until("it reads", 10 * SECOND, || {
+        host.registrations() == 1 && status(&mut host, "cache")["state"] == "reading"
+    });
+    drop(second);
+    wait_until("the third fills it", 10 * SECOND, || holds(&third));
+    let said = std::fs::read_to_string(log_of(&cache)).unwrap();
+    assert!(!said.contains("WARN"), "{said}");
+}
+
+#[test]
+fn osquery_that_did_not_answer_is_said_to_answer_again() {
+    let cache = TestCache::new();
+    let Some(mut host) = Host::start(&Osquery::recording(&cache)) else { return };
+    let _extension = start(&cache);
+    host.wait_for_registration(1, 10 * SECOND);
+    let count = |said: &str| {
+        let log = std::fs::read_to_string(log_of(&cache)).unwrap_or_default();
+        log.lines().filter(|line| line.contains(said)).count()
+    };
+    signal(&host.child, "STOP");
+    wait_until("silent", 20 * SECOND, || count("does not answer") > 0);
+    signal(&host.child, "CONT");
+    wait_until("back", 20 * SECOND, || count("osquery answers again") > 0);
 }
 
 #[test]

@@ -19,6 +19,8 @@ mod help;
 mod kernel_sources;
 #[cfg(unix)]
 mod live_collection;
+#[cfg(target_os = "linux")]
+mod load;
 mod oracle;
 #[cfg(unix)]
 mod osquery_peer;
@@ -31,6 +33,7 @@ mod readers;
 mod real_osquery;
 mod report;
 mod rhythm;
+mod sensor_formats;
 #[cfg(unix)]
 mod soak;
 mod statements;

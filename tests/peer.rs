@@ -3,6 +3,7 @@
 //! Needs python3 and the package registry once, for a virtual environment under target/. Where
 //! these are missing the tests pass with a line that says so, unless BEACON_REQUIRE_PEER=1.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -146,7 +147,8 @@ impl Extension {
         if !flags.contains(&"--config") {
             command.arg("--config").arg(configured(cache, "[collector]\nsource = \"none\"\n"));
         }
-        Extension(command.stderr(Stdio::null()).spawn().unwrap())
+        let log = File::options().create(true).append(true).open(log_of(cache)).unwrap();
+        Extension(command.stderr(log).spawn().unwrap())
     }
 
     pub fn wait(&mut self, within: Duration) -> ExitStatus {
@@ -170,6 +172,11 @@ impl Drop for Extension {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// Where the extensions of a cache write what they say.
+pub fn log_of(cache: &TestCache) -> PathBuf {
+    cache.folder().join("extension.log")
 }
 
 /// A configuration beside the cache.

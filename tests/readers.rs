@@ -25,14 +25,14 @@ const AUDIT_INTERPRETED: &str = include_str!("fixtures/audit_interpreted.txt");
 
 /// What a reader handed over.
 #[derive(Debug, Default)]
-struct Events {
+pub struct Events {
     /// `time_ms host [pid:start pathname $ cmdline] destination port protocol domain sent
     /// received`, with '-' for what is not known.
-    connections: Vec<String>,
+    pub connections: Vec<String>,
     /// `host [pid:start pathname $ cmdline]`.
-    processes: Vec<String>,
+    pub processes: Vec<String>,
     /// `line: reason`.
-    rejections: Vec<String>,
+    pub rejections: Vec<String>,
 }
 
 impl JournalSink for Events {
@@ -70,7 +70,7 @@ fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
 
-fn try_read(journal: &[u8], family: Option<Family>) -> Result<(Events, Summary), String> {
+pub fn try_read(journal: &[u8], family: Option<Family>) -> Result<(Events, Summary), String> {
     let mut events = Events::default();
     let source = Source::from_reader("the.journal", Cursor::new(journal.to_vec())).unwrap();
     let summary =
@@ -81,22 +81,22 @@ fn try_read(journal: &[u8], family: Option<Family>) -> Result<(Events, Summary),
     Ok((events, summary))
 }
 
-fn read(journal: impl AsRef<[u8]>) -> (Events, Summary) {
+pub fn read(journal: impl AsRef<[u8]>) -> (Events, Summary) {
     try_read(journal.as_ref(), None).unwrap()
 }
 
 /// The connections of a journal that has nothing wrong in it.
-fn connections(journal: impl AsRef<[u8]>) -> Vec<String> {
+pub fn connections(journal: impl AsRef<[u8]>) -> Vec<String> {
     let (events, summary) = read(journal);
     assert_eq!((events.rejections, summary.truncated), (vec![], None));
     events.connections
 }
 
-fn skipped(summary: &Summary) -> Vec<(&str, u64)> {
+pub fn skipped(summary: &Summary) -> Vec<(&str, u64)> {
     summary.delivered.skipped.iter().map(|(reason, count)| (*reason, *count)).collect()
 }
 
-fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
+pub fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(bytes.as_ref()).unwrap();
     encoder.finish().unwrap()
@@ -195,7 +195,7 @@ fn a_rejection_tells_the_line_and_what_is_wrong_with_which_value() {
     }
 }
 
-fn assert_starts(texts: &[String], starts: &[&str]) {
+pub fn assert_starts(texts: &[String], starts: &[&str]) {
     let agree = texts.len() == starts.len()
         && texts.iter().zip(starts).all(|(text, start)| text.starts_with(start));
     assert!(agree, "{texts:#?} do not start with {starts:#?}");

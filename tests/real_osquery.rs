@@ -19,7 +19,9 @@ use crate::support::TestCache;
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Says why a test is not run; where an osquery is named that is no way to pass it.
 fn skip(reason: &str) {
+    assert!(std::env::var_os("OSQUERYD").is_none_or(|path| path.is_empty()), "not run: {reason}");
     let _ = writeln!(std::io::stderr(), "skipped, no real osquery: {reason}");
 }
 
@@ -73,6 +75,9 @@ fn osqueryi(osqueryd: &Path, cache: &TestCache, sql: &str) -> Output {
         .args(["-S", "--json", "--allow_unsafe", "--disable_database"])
         .args(["--extensions_timeout=10", "--extensions_require=beacon_candidates"])
         .arg(argument("extensions_socket", "osqueryi.em"))
+        // None of them exists: what this machine has installed is not asked.
+        .arg(argument("extensions_autoload", "none.load"))
+        .arg(argument("config_path", "none.conf"))
         .arg("--extension")
         .arg(extension(cache))
         .arg(sql)
@@ -182,11 +187,14 @@ impl Daemon {
         }
     }
 
-    /// The extension's process id, as its lock on the cache or its parent tells.
+    /// The process id of this daemon's extension: the one that is called with its socket.
     fn extension_pid(&self) -> String {
-        let sql = "SELECT pid FROM processes WHERE cmdline LIKE '%beacon_candidates%--socket%' \
-                   AND name NOT IN ('sh', 'dash', 'bash')";
-        self.wait_for(sql, 20 * SECOND)[0]["pid"].clone()
+        let sql = format!(
+            "SELECT pid FROM processes WHERE cmdline LIKE '%beacon_candidates %--socket%{}%' \
+             AND name NOT IN ('sh', 'dash', 'bash')",
+            self.socket.display()
+        );
+        self.wait_for(&sql, 20 * SECOND)[0]["pid"].clone()
     }
 }
 

@@ -128,7 +128,7 @@ fn parameters_are_echoed_as_given_or_show_what_applies() {
                     min_average_interval,
                     time_delta_threshold, total_events_threshold, percent_beacon_threshold,
                     include_loopback, include_all, row_limit
-             FROM beacon_candidates",
+             FROM beacon_candidates WHERE include_loopback = 0 AND include_all = '0'",
         )
         .unwrap();
     let since = START_MS / 1000;
@@ -173,6 +173,14 @@ fn bad_parameters_are_errors_that_say_which_and_why() {
         ("hours <> 5", "hours is a parameter: give it with = or IN, not !="),
         ("group_by LIKE 'tup%'", "group_by is a parameter: give it with = or IN, not LIKE"),
         ("group_by GLOB 'tup*'", "group_by is a parameter: give it with = or IN, not GLOB"),
+        ("hours IS NULL", "hours is a parameter: give it with = or IN, not IS NULL"),
+        ("include_all IS NULL", "include_all is a parameter: give it with = or IN, not IS NULL"),
+        ("include_all IS NOT 0", "include_all is a parameter: give it with = or IN, not IS NOT"),
+        ("include_all", "include_all is a parameter, and 0 unless it is given with = or IN"),
+        ("NOT include_all", "write include_all = 1"),
+        ("+include_all = 1", "write include_all = 1"),
+        ("include_all = 1 OR pid = 11", "write include_all = 1"),
+        ("include_loopback IS TRUE", "write include_loopback = 1"),
     ] {
         let sql = format!("SELECT pathname FROM beacon_candidates WHERE {condition}");
         let error = error(&cache, &sql);
@@ -188,10 +196,17 @@ fn bad_parameters_are_errors_that_say_which_and_why() {
     );
     let error = twice.unwrap_err().to_string();
     assert_eq!(error, "hours is given as '24' and as '48': no row can have both");
-    // What only leaks through asks nothing.
-    for condition in ["hours IS NOT NULL", "hours IS NOT 5"] {
+    // What is so for every value asks nothing, and IS is =.
+    for (condition, rows) in [
+        ("hours IS NOT NULL", "2"),
+        ("include_all IS 1", "3"),
+        ("include_all IS TRUE AND include_all = 1", "3"),
+        ("include_all = 1 OR include_all = 0", "5"),
+        ("hours", "2"),
+        ("group_by IS 'tuple' AND pid IS 11", "1"),
+    ] {
         let sql = format!("SELECT count(*) FROM beacon_candidates WHERE {condition} LIMIT 5");
-        assert_eq!(column(&cache, &sql), ["2"], "{condition}");
+        assert_eq!(column(&cache, &sql), [rows], "{condition}");
     }
 }
 

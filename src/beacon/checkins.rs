@@ -7,7 +7,7 @@
 /// Connections no further apart than this are one check-in, in milliseconds.
 pub const MERGE_GAP_MS: i64 = 1000;
 
-/// So many connections are looked at before their check-ins are moved to where they belong.
+/// The number of connections that are looked at before their check-ins are moved to where they belong.
 const BATCH: usize = 256;
 
 /// The times of check-ins among connections at `times_ms`, which must be sorted: chains of

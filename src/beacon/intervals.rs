@@ -59,7 +59,7 @@ impl IntervalDistribution {
     }
 }
 
-/// Of so many values with this sum and this sum of squares.
+/// Of `count` values with this sum and this sum of squares.
 fn standard_deviation(count: u128, sum: u64, squares: u128) -> f64 {
     // In whole numbers, where nothing is lost to rounding; spans of many thousand years do not fit.
     let square_of_sum = u128::from(sum).pow(2);

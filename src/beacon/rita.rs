@@ -7,7 +7,7 @@ use super::Window;
 use super::bars;
 use super::quantile::{Ordered, Values};
 
-/// At least so many different seconds, or there is no score.
+/// With fewer different seconds there is no score.
 const FEWEST_TIMES: usize = 4;
 /// Of fewer intervals or sizes there is no distribution.
 const FEWEST_VALUES: usize = 3;
@@ -22,9 +22,9 @@ const HEIGHT_CLASS: f64 = 0.05;
 const FORGIVEN_BARS: usize = 1;
 /// Seconds from one connection to the next are counted up to this; few are longer.
 const COUNTED_S: usize = 1024;
-/// So many connections are gone through at once.
+/// The number of connections that are gone through at once.
 const BATCH: usize = 256;
-/// A run of so many bars counts as the whole day.
+/// A run of this many bars counts as the whole day.
 const FULL_RUN: f64 = 12.0;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -41,7 +41,7 @@ pub fn span_begin_ms(end_ms: i64) -> i64 {
 pub struct Scores {
     /// How symmetric and narrow intervals are distributed.
     pub timestamp: f64,
-    /// The same of bytes sent; `None` where the journal has none.
+    /// The same for bytes sent; `None` where the journal has none.
     pub datasize: Option<f64>,
     /// How much of the span the connections cover.
     pub duration: f64,

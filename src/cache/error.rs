@@ -85,11 +85,24 @@ pub enum CacheError {
     Sqlite(#[from] rusqlite::Error),
     /// Hypothesis took longer than it may.
     #[error(
-        "the query took longer than its {}: ask for fewer hours or narrow it by pathname or \
-         destination, or raise query_budget_ms",
-        words::duration(.0.as_secs_f64())
+        "the query took longer than its {}{}: ask for fewer hours or narrow it by pathname or \
+         destination, or raise query_budget_ms{}",
+        words::duration(.budget.as_secs_f64()),
+        match .waited.is_zero() {
+            true => String::new(),
+            false => format!(
+                ", of which it waited {} so as not to exceed its share of the processors",
+                words::duration(.waited.as_secs_f64())
+            ),
+        },
+        if .waited.is_zero() { "" } else { " or cpu_percent" }
     )]
-    OutOfTime(Duration),
+    OutOfTime {
+        /// How long it might take.
+        budget: Duration,
+        /// How long it did nothing, to keep to its pace.
+        waited: Duration,
+    },
     /// A block does not decode.
     #[error("the cache is damaged: {0}")]
     Block(#[from] DecodeError),

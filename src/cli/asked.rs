@@ -8,6 +8,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use beacon_candidates::cache::{Reader, Retention, Writer};
 use beacon_candidates::journal::parse_time;
+use beacon_candidates::journal::reader::Family;
 use beacon_candidates::report;
 use beacon_candidates::table::Tables;
 use clap::Args;
@@ -15,6 +16,8 @@ use tempfile::TempDir;
 
 use super::import;
 use super::interrupt::on_interrupt;
+use super::mapping::MappingArguments;
+use super::misuse;
 use super::progress::Progress;
 use super::say::warn;
 
@@ -36,6 +39,9 @@ pub struct AskedArguments {
     /// Suppression rules besides the built-in ones
     #[arg(long, value_name = "FILE")]
     suppressions: Option<PathBuf>,
+
+    #[command(flatten)]
+    mapping: MappingArguments,
 }
 
 /// When the window ends.
@@ -83,6 +89,12 @@ impl AskedArguments {
 
     /// Opens the cache, or reads the journal files into one.
     pub fn open(self, verbose: bool) -> Result<Asked> {
+        let family = self.mapping.family()?;
+        if self.journal.is_empty() && self.mapping.is_given() {
+            return misuse(
+                "--columns and --mapping say what journals hold: name them with --journal",
+            );
+        }
         let (cache, folder, default_now) = if self.journal.is_empty() {
             (super::cache_path(self.cache)?, None, None)
         } else {
@@ -90,7 +102,7 @@ impl AskedArguments {
             let progress = Progress::new();
             remove_when_interrupted(folder.path(), &progress)?;
             let cache = folder.path().join("cache.sqlite");
-            fill_temporary(&cache, &self.journal, verbose, &progress)?;
+            fill_temporary(&cache, &self.journal, family, verbose, &progress)?;
             (cache, Some(folder), Some(Now::Latest))
         };
         let source = match &*self.journal {
@@ -147,12 +159,13 @@ fn remove_when_interrupted(folder: &Path, progress: &Progress) -> Result<()> {
 fn fill_temporary(
     path: &Path,
     files: &[PathBuf],
+    family: Option<Family>,
     verbose: bool,
     progress: &Progress,
 ) -> Result<()> {
     let mut writer = Writer::temporary(path, Retention::default())?;
     for file in files {
-        let report = import::import_file(&mut writer, file, None, verbose, progress)?;
+        let report = import::import_file(&mut writer, file, family, verbose, progress)?;
         log::info!("{report}");
         if report.was_cut() {
             warn(&report);

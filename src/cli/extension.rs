@@ -42,6 +42,7 @@ impl Extension {
         use beacon_candidates::host::config::Config;
         use beacon_candidates::host::osquery::{Options, run};
 
+        super::one_arena::begin_with_one_arena();
         let config = match &self.config {
             Some(file) => Config::read(file)?,
             None => Config::read_default()?,
@@ -56,6 +57,8 @@ impl Extension {
             collection: config.collection,
             answers_kept_for: config.answers_kept_for,
             query_budget: config.query_budget,
+            cpu_percent: config.cpu_percent,
+            answer_bytes: config.answer_bytes,
         })?;
         Ok(ExitCode::SUCCESS)
     }

@@ -14,6 +14,7 @@ use clap::{Args, ValueEnum};
 
 use super::help;
 use super::interrupt::on_interrupt;
+use super::mapping::MappingArguments;
 use super::progress::Progress;
 use super::say::{complain, say, warn};
 
@@ -30,12 +31,16 @@ pub struct Import {
     files: Vec<PathBuf>,
 
     /// What the files are
-    #[arg(long, value_enum, default_value_t = FormatName::Auto)]
+    #[arg(long, value_enum, default_value_t = FormatName::Auto,
+        conflicts_with_all = ["columns", "mapping"])]
     format: FormatName,
 
     /// The cache to read them into [default: the system's for root, else the user's own]
     #[arg(long, value_name = "PATH")]
     cache: Option<PathBuf>,
+
+    #[command(flatten)]
+    mapping: MappingArguments,
 }
 
 const FAILURE: &str = "a file cannot be read, or none has a connection or a process";
@@ -43,6 +48,8 @@ const FAILURE: &str = "a file cannot be read, or none has a connection or a proc
 const EXAMPLES: &str = "  \
   beacon_candidates import --cache hunt.sqlite *.evtx osqueryd.results.log
   beacon_candidates import --cache hunt.sqlite --format zeek conn.*.log.gz
+  beacon_candidates import --cache hunt.sqlite --time-format milliseconds \\
+      --columns time=ts,host=agent,pathname=exe,destination=dst.ip,destinationport=dst.port edr.json
   gzip -dc conn.log.gz | beacon_candidates import --cache hunt.sqlite -";
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -53,7 +60,7 @@ enum FormatName {
     Journal,
     /// Zeek conn.log, TSV or JSON
     Zeek,
-    /// Sysmon: .evtx, or JSON lines from NXLog or Winlogbeat
+    /// Sysmon and Windows event 5156: .evtx, XML, or JSON from NXLog, Winlogbeat or Velociraptor
     Sysmon,
     /// osquery's result log
     Osquery,
@@ -76,14 +83,14 @@ impl FormatName {
 
 impl Import {
     pub fn run(self, verbose: bool) -> Result<ExitCode> {
+        let family = self.mapping.family()?.or(self.format.family());
         let path = super::cache_path(self.cache)?;
         let mut writer = Writer::open(&path, "an import", Retention::default())?;
         let progress = Progress::new();
         clear_when_interrupted(&progress)?;
         let (mut has_failed, mut has_read) = (false, false);
         for file in &self.files {
-            let (next, outcome) =
-                import_or_begin_anew(writer, file, self.format.family(), verbose, &progress)?;
+            let (next, outcome) = import_or_begin_anew(writer, file, family, verbose, &progress)?;
             writer = next;
             match outcome {
                 Ok(report) => {

@@ -7,6 +7,9 @@ mod extension;
 mod help;
 mod import;
 mod interrupt;
+mod mapping;
+#[cfg(unix)]
+mod one_arena;
 mod output;
 mod progress;
 mod query;

@@ -13,11 +13,13 @@ use crate::journal::collector::{InvalidSql, Named, Source, SqlSource};
 use crate::journal::kernel::KernelSource;
 
 /// Every key and table, as it is written in the file.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 15] = [
     "cache",
     "suppressions",
     "result_cache_seconds",
     "query_budget_ms",
+    "cpu_percent",
+    "answer_megabytes",
     "retention",
     "collector",
     "retention.days",
@@ -44,6 +46,8 @@ const SOURCES: [(&str, CollectionSource); 9] = [
 const SQL: &str = "sql";
 /// osquery's watchdog would not like more.
 const LEAST_POLL_SECONDS: i64 = 5;
+/// Of answers, which are told in megabytes to people.
+const MEGABYTE: usize = 1_000_000;
 const SECONDS_PER_DAY: i64 = 86_400;
 
 /// How the extension is to run.
@@ -57,6 +61,10 @@ pub struct Config {
     pub answers_kept_for: Duration,
     /// How long a query may take.
     pub query_budget: Duration,
+    /// What the extension may take of all cores while it answers; 100 if all.
+    pub cpu_percent: u8,
+    /// How large an answer may be, bytes.
+    pub answer_bytes: usize,
     /// How much the cache keeps.
     pub retention: Retention,
     /// What fills it.
@@ -140,6 +148,8 @@ impl Default for Config {
             suppressions: None,
             answers_kept_for: Duration::from_secs(File::default().result_cache_seconds as u64),
             query_budget: Duration::from_millis(File::default().query_budget_ms as u64),
+            cpu_percent: File::default().cpu_percent as u8,
+            answer_bytes: File::default().answer_megabytes as usize * MEGABYTE,
             retention: Retention::default(),
             collection: Collection {
                 source: CollectionSource::Table(Source::Auto),
@@ -221,6 +231,8 @@ struct File {
     suppressions: Option<PathBuf>,
     result_cache_seconds: i64,
     query_budget_ms: i64,
+    cpu_percent: i64,
+    answer_megabytes: i64,
     retention: RetentionKeys,
     collector: CollectorKeys,
 }
@@ -248,7 +260,9 @@ impl Default for File {
             cache: None,
             suppressions: None,
             result_cache_seconds: 10,
-            query_budget_ms: 5000,
+            query_budget_ms: 30_000,
+            cpu_percent: 4,
+            answer_megabytes: 8,
             retention: RetentionKeys::default(),
             collector: CollectorKeys::default(),
         }
@@ -283,6 +297,8 @@ impl File {
         let CollectorKeys { poll_seconds, overlap_seconds, lookback_hours, .. } = self.collector;
         between("result_cache_seconds", self.result_cache_seconds, 0, 3600)?;
         between("query_budget_ms", self.query_budget_ms, 1, 300_000)?;
+        between("cpu_percent", self.cpu_percent, 1, 100)?;
+        between("answer_megabytes", self.answer_megabytes, 1, 256)?;
         between("retention.days", self.retention.days, 1, 3650)?;
         between("retention.megabytes", self.retention.megabytes, 1, 1 << 20)?;
         between("collector.poll_seconds", poll_seconds, LEAST_POLL_SECONDS, SECONDS_PER_DAY)?;
@@ -298,6 +314,8 @@ impl File {
             suppressions: self.suppressions,
             answers_kept_for: Duration::from_secs(self.result_cache_seconds as u64),
             query_budget: Duration::from_millis(self.query_budget_ms as u64),
+            cpu_percent: self.cpu_percent as u8,
+            answer_bytes: self.answer_megabytes as usize * MEGABYTE,
             retention: Retention {
                 max_age_ms: self.retention.days * SECONDS_PER_DAY * 1000,
                 max_bytes: (self.retention.megabytes as u64) << 20,
@@ -376,7 +394,7 @@ mod tests {
     fn every_key_counts() {
         let config = parse(
             "cache = '/tmp/c.sqlite'\nsuppressions = '/tmp/s.toml'\nresult_cache_seconds = 0\n\
-             query_budget_ms = 900\n\
+             query_budget_ms = 900\ncpu_percent = 20\nanswer_megabytes = 2\n\
              [retention]\ndays = 7\nmegabytes = 64\n\
              [collector]\nsql = 'SELECT * FROM t WHERE time >= $since'\npoll_seconds = 60\n\
              overlap_seconds = 5\nlookback_hours = 2",
@@ -386,6 +404,7 @@ mod tests {
         assert_eq!(config.suppressions, Some("/tmp/s.toml".into()));
         assert_eq!(config.answers_kept_for, Duration::ZERO);
         assert_eq!(config.query_budget, Duration::from_millis(900));
+        assert_eq!((config.cpu_percent, config.answer_bytes), (20, 2_000_000));
         assert_eq!(config.retention, Retention { max_age_ms: 604_800_000, max_bytes: 64 << 20 });
         let collection = config.collection;
         let sql = "SELECT * FROM t WHERE time >= $since".to_owned();
@@ -438,6 +457,7 @@ mod tests {
                 "[retention]\ndays = -1",
                 "c.toml: retention.days = -1 is not possible: give 1 to 3650",
             ),
+            ("cpu_percent = 0", "c.toml: cpu_percent = 0 is not possible: give 1 to 100"),
             ("retention = 3", "c.toml, line 1: invalid type: integer `3`, expected a table"),
             ("cache = 'c'", "c.toml: cache is a relative path: osquery's folder could be any"),
         ] {

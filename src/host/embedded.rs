@@ -2,7 +2,8 @@
 //!
 //! It passes on exactly the constraints that osquery would for the same column options
 //! (`xBestIndex` and `xFilter` in osquery/sql/virtual_table.cpp): usable comparisons on narrowing
-//! columns and parameters, except <, > and their like on TEXT, and except those with NULL or '';
+//! columns and parameters, except <, > and their like on TEXT, and except those with NULL or '', of
+//! which IS NULL is one that asks for it;
 //! LIMIT and OFFSET as they leak through. SQLite checks every constraint again on the rows.
 
 // The one place for `unsafe impl`: rusqlite's virtual table traits are unsafe to implement.
@@ -159,15 +160,15 @@ unsafe impl VTabCursor for ServedCursor<'_> {
             else {
                 continue;
             };
-            let (Some(column), Some(value)) = (self.columns.get::<usize>(column), text_of(value))
-            else {
+            let operator = Operator(operator);
+            let value = match operator {
+                Operator::IS_NULL => Some(String::new()),
+                _ => text_of(value),
+            };
+            let (Some(column), Some(value)) = (self.columns.get::<usize>(column), value) else {
                 continue;
             };
-            context.constraints.push(Constraint {
-                column: column.name.into(),
-                operator: Operator(operator),
-                value,
-            });
+            context.constraints.push(Constraint { column: column.name.into(), operator, value });
         }
         let Served { tables, table, now_ms } = &self.served;
         let failed = |error: crate::table::TableError| Error::ModuleError(error.to_string());

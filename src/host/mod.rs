@@ -2,5 +2,5 @@
 
 pub mod config;
 pub mod embedded;
-#[cfg(unix)] // osquery-rust-ng knows no named pipes
+#[cfg(unix)] // on Windows osquery listens on a named pipe
 pub mod osquery;

@@ -14,6 +14,7 @@ mod osquery_event;
 mod pathname;
 mod printable;
 pub mod reader;
+pub mod records;
 mod row;
 mod sophos;
 mod sophos_pid;

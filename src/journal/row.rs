@@ -12,10 +12,10 @@ use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use super::delivery::{Delivery, JournalSink};
 use super::field::{Field, FieldError};
 use super::sophos;
-use super::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, normalise};
+use super::{ConnectionEvent, FileTime, Process, Protocol, SophosPid, normalise, record_id};
 
 /// A column of the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]
 pub(super) enum Column {
     Time,
@@ -33,9 +33,11 @@ pub(super) enum Column {
     BytesReceived,
     /// Only in Sophos exports.
     Subject,
+    /// The record's own id; only in other products' records.
+    RecordId,
 }
 
-const COLUMNS: usize = Column::Subject as usize + 1;
+const COLUMNS: usize = Column::RecordId as usize + 1;
 
 impl Column {
     /// The column of this name; case and underscores do not matter.
@@ -86,14 +88,16 @@ pub(super) fn missing_column_of<'n>(names: impl Iterator<Item = &'n str>) -> Opt
     missing_column(&columns)
 }
 
+/// The columns that rows of connections need.
+pub(super) const NEEDED: [(Column, &str); 3] = [
+    (Column::Time, "time"),
+    (Column::Destination, "destination"),
+    (Column::DestinationPort, "destinationport"),
+];
+
 /// A column that rows of connections need and these lack.
 pub(super) fn missing_column(columns: &[Column]) -> Option<&'static str> {
-    let needed = [
-        (Column::Time, "time"),
-        (Column::Destination, "destination"),
-        (Column::DestinationPort, "destinationport"),
-    ];
-    needed.into_iter().find(|(column, _)| !columns.contains(column)).map(|(_, name)| name)
+    NEEDED.into_iter().find(|(column, _)| !columns.contains(column)).map(|(_, name)| name)
 }
 
 /// The columns of one row.
@@ -107,6 +111,11 @@ impl<'a> Row<'a> {
         if field.is_empty() {
             *field = value;
         }
+    }
+
+    /// The value of a column, which is empty then.
+    pub(super) fn take(&mut self, column: Column) -> Field<'a> {
+        std::mem::take(&mut self.0[column as usize])
     }
 
     /// Reads the columns of a JSON object.
@@ -162,7 +171,7 @@ impl<'a> Row<'a> {
             domain: domain.trim(),
             bytes_sent: self.get(Column::BytesSent).count("bytes_sent", u64::MAX)?,
             bytes_received: self.get(Column::BytesReceived).count("bytes_received", u64::MAX)?,
-            record_id: None,
+            record_id: self.record_id(),
         }))
     }
 
@@ -175,6 +184,11 @@ impl<'a> Row<'a> {
         let (pathname, cmdline) =
             (self.get(Column::Pathname).text(), self.get(Column::Cmdline).text());
         Ok(take(Process { pathname: pathname.trim(), pid, start, cmdline: &cmdline }))
+    }
+
+    fn record_id(&self) -> Option<u32> {
+        let id = self.get(Column::RecordId).text();
+        (!id.is_empty()).then(|| record_id(id.as_bytes()))
     }
 
     /// The SophosPID as it stands there; '' if absent.

@@ -11,6 +11,7 @@ use super::column::{Definition, Needs, declared};
 use super::constraints::{Constraints, NARROWING};
 use super::names::{Names, tuple};
 use super::parameters::Parameters;
+use super::room::Room;
 use super::row::ColumnMask;
 use super::tables::Answer;
 use super::{Column, Kind, Operator, QueryContext, TableError, Value};
@@ -141,17 +142,18 @@ const DEFINITIONS: &[ConnectionColumn] = &[
 /// Columns of which one has to be narrowed, so that the timeline is of something.
 const NEEDED: [&str; 4] = ["tuple", "destination", "pathname", "sophosPID"];
 
-/// The rows for `context`: the earliest, if there are more than row_limit. Columns that are not
-/// used are NULL.
+/// The rows for `context`: the earliest, if there are more than row_limit, and an error if they do
+/// not fit into `room`. Columns that are not used are NULL.
 pub(super) fn generate(
     reader: &Reader,
     context: &QueryContext,
+    room: Room,
     now_ms: i64,
 ) -> Result<Answer, TableError> {
     let mut parameters = Parameters::read(context, now_ms)?;
     let is_needed = |constraint: &super::Constraint| {
         NEEDED.contains(&&*constraint.column)
-            && matches!(constraint.operator, Operator::EQUAL | Operator::LIKE)
+            && (constraint.operator.equals() || constraint.operator == Operator::LIKE)
     };
     if !context.constraints.iter().any(is_needed) {
         return Err(TableError::TimelineOfEverything);
@@ -169,7 +171,8 @@ pub(super) fn generate(
     }
 
     // The earliest rows of all groups, without holding more of them than are returned.
-    let most_rows = parameters.most_rows();
+    // Of more than fit, as many as fit are enough: then there is no answer.
+    let most_rows = parameters.most_rows().min(room.rows());
     let mut earliest: BinaryHeap<(i64, usize, Reverse<Connection>)> = BinaryHeap::new();
     let mut found: u64 = 0;
     let mut passes: FxHashMap<u32, bool> = FxHashMap::default();
@@ -196,6 +199,8 @@ pub(super) fn generate(
             Ok::<(), TableError>(())
         })?;
     }
+
+    room.check_count(found.min(parameters.most_rows() as u64))?;
 
     let used = DEFINITIONS.iter().filter(|definition| context.uses(definition.column.name));
     let needs = used.fold(Needs::NOTHING, |needs, definition| needs.and(definition.needs));

@@ -29,10 +29,10 @@ impl Constraints {
             let is_pattern = matches!(constraint.operator, Operator::LIKE | Operator::GLOB);
             NARROWING.contains(&&*constraint.column)
                 && !constraint.value.contains('\0')
-                && (is_pattern || constraint.operator == Operator::EQUAL)
+                && (is_pattern || constraint.operator.equals())
         };
         let constraints: Vec<_> = context.constraints.iter().filter(evaluated).cloned().collect();
-        let needs_sqlite = constraints.iter().any(|each| each.operator != Operator::EQUAL);
+        let needs_sqlite = constraints.iter().any(|each| !each.operator.equals());
         let sqlite = if needs_sqlite {
             Some(Mutex::new(Database::open_in_memory().map_err(TableError::Pattern)?))
         } else {

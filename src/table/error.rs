@@ -25,6 +25,13 @@ pub enum TableError {
         /// The operator in SQL.
         operator: &'static str,
     },
+    /// A hidden parameter that is 0 unless given stands alone, as in `WHERE include_all`, or where its
+    /// value does not reach a table: no row would have another, and SQLite would say nothing.
+    #[error("{name} is a parameter, and 0 unless it is given with = or IN: write {name} = 1")]
+    SwitchNotGiven {
+        /// The parameter.
+        name: &'static str,
+    },
     /// A hidden parameter has two values at once.
     #[error("{name} is given as '{first}' and as '{second}': no row can have both")]
     ParameterTwice {
@@ -55,6 +62,20 @@ pub enum TableError {
         rows: u64,
         /// The default limit.
         limit: u64,
+    },
+    /// The answer would be larger than one may be.
+    #[error(
+        "the answer has {} rows, which is more than the {} that one may have: {advice}",
+        words::number(*rows),
+        words::bytes(*bytes)
+    )]
+    TooLarge {
+        /// Rows found, but no more than row_limit.
+        rows: u64,
+        /// How large it may be.
+        bytes: u64,
+        /// What to do.
+        advice: String,
     },
     /// A timeline of everything is no timeline.
     #[error(

@@ -8,7 +8,7 @@ use super::TableError;
 use super::constraints::Constraints;
 use crate::cache::{Group, Reader};
 
-/// So many names are remembered while groups are gone through.
+/// The number of names that are remembered while groups are gone through.
 const KEPT: usize = 20_000;
 
 /// Looks names up, each once.

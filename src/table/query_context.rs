@@ -25,7 +25,17 @@ impl Operator {
     /// `GLOB`
     pub const GLOB: Operator = Operator(66);
 
-    /// The operator in SQL, if it compares a column with a value. The others (IS NULL, LIMIT and
+    /// `IS NULL`; its value means nothing.
+    pub const IS_NULL: Operator = Operator(71);
+    /// `IS`, with something else than NULL.
+    pub const IS: Operator = Operator(72);
+
+    /// Whether a column has to equal the value.
+    pub fn equals(self) -> bool {
+        matches!(self, Operator::EQUAL | Operator::IS)
+    }
+
+    /// The operator in SQL, if it rules out values of a column. The others (IS NOT NULL, LIMIT and
     /// what future versions of SQLite pass on) ask nothing of a table.
     pub fn comparison(self) -> Option<&'static str> {
         Some(match self.0 {
@@ -39,6 +49,9 @@ impl Operator {
             66 => "GLOB",
             67 => "REGEXP",
             68 => "!=",
+            69 => "IS NOT",
+            71 => "IS NULL",
+            72 => "IS",
             _ => return None,
         })
     }
@@ -70,6 +83,11 @@ impl QueryContext {
         self.columns_used.as_ref().is_none_or(|used| used.contains(column))
     }
 
+    /// Whether the host tells that the query names a column.
+    pub fn names(&self, column: &str) -> bool {
+        self.columns_used.as_ref().is_some_and(|used| used.contains(column))
+    }
+
     /// The constraints on a column.
     pub fn on<'c>(&'c self, column: &'c str) -> impl Iterator<Item = &'c Constraint> {
         self.constraints.iter().filter(move |constraint| constraint.column == column)
@@ -77,9 +95,10 @@ impl QueryContext {
 
     /// What a column has to equal, as given; the first if there are several.
     pub fn given(&self, column: &str) -> Option<&str> {
-        let constraint = self.constraints.iter().find(|constraint| {
-            constraint.column == column && constraint.operator == Operator::EQUAL
-        });
+        let constraint = self
+            .constraints
+            .iter()
+            .find(|constraint| constraint.column == column && constraint.operator.equals());
         constraint.map(|constraint| constraint.value.as_str())
     }
 }

@@ -1,7 +1,7 @@
 //! The tables by name: the one list from which hosts declare them and documents are made.
 
 use super::{
-    Column, ColumnOptions, Parameter, candidates, connections, parameters, status, suppressions,
+    Column, ColumnOptions, Parameter, candidates, connections, parameter, status, suppressions,
 };
 
 /// A virtual table.
@@ -50,7 +50,7 @@ impl Table {
     pub fn parameters(self) -> &'static [Parameter] {
         match self {
             Table::BeaconCandidates => &Parameter::ALL,
-            Table::BeaconConnections => &parameters::OF_CONNECTIONS,
+            Table::BeaconConnections => &parameter::OF_CONNECTIONS,
             Table::BeaconSuppressions | Table::BeaconStatus => &[],
         }
     }

@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::parameters::{self, Parameter, Parameters};
+use super::parameters::{self, Parameters};
+use super::room::Room;
 use super::{
-    CacheUse, QueryContext, Row, Table, TableError, Value, candidates, connections, status,
-    suppressions,
+    CacheUse, Parameter, QueryContext, Row, Table, TableError, Value, candidates, connections,
+    status, suppressions,
 };
-use crate::cache::{Cost, ReadAhead, Reader};
+use crate::cache::{Cost, Pace, ReadAhead, Reader};
 use crate::suppression::Rules;
+
+/// An answer may be so large in bytes, unless told otherwise: more than a million connections.
+const LARGEST_ANSWER: usize = 1 << 30;
 
 /// The tables over one cache. The file is opened for each query: the writer may have moved a
 /// damaged one aside since.
@@ -19,6 +23,8 @@ pub struct Tables {
     cache_use: Arc<CacheUse>,
     rules: Rules,
     budget: Option<Duration>,
+    pace: Option<Arc<Pace>>,
+    answer_bytes: usize,
     /// Opened already, for the first query.
     reader: Mutex<Option<Reader>>,
     ahead: ReadAhead,
@@ -68,6 +74,8 @@ impl Tables {
             cache_use: Arc::default(),
             rules: Rules::none(),
             budget: None,
+            pace: None,
+            answer_bytes: LARGEST_ANSWER,
             reader: Mutex::default(),
             ahead: ReadAhead::default(),
             last_query: Mutex::default(),
@@ -82,6 +90,17 @@ impl Tables {
     /// The same, with an error for a query that takes longer.
     pub fn with_budget(self, budget: Duration) -> Tables {
         Tables { budget: Some(budget), ..self }
+    }
+
+    /// The same, taking no more of the processors than `pace` allows.
+    pub fn with_pace(self, pace: Pace) -> Tables {
+        Tables { pace: Some(Arc::new(pace)), ..self }
+    }
+
+    /// The same, with an error for an answer of more than so many bytes, as text with the columns'
+    /// names in every row.
+    pub fn with_answer_bytes(self, answer_bytes: usize) -> Tables {
+        Tables { answer_bytes, ..self }
     }
 
     /// The same, with a reader of the cache for the first query to use.
@@ -109,7 +128,11 @@ impl Tables {
     ) -> Result<Vec<Row>, TableError> {
         let answer = self.answer(table, context, now_ms)?;
         if answer.rows_cut > 0 {
-            log::warn!(
+            // Who gives a limit knows that it cuts.
+            let asked_for = context.given(Parameter::RowLimit.name()).is_some();
+            let level = if asked_for { log::Level::Debug } else { log::Level::Warn };
+            log::log!(
+                level,
                 "{}: {} rows returned and {} more cut by row_limit",
                 table.name(),
                 answer.rows.len(),
@@ -129,13 +152,14 @@ impl Tables {
         let started = Instant::now();
         let last_query = *locked(&self.last_query);
         let mut cost = Cost::default();
+        let room = Room::of(self.answer_bytes, table);
         let answer = match table {
             Table::BeaconCandidates => self.read(&mut cost, |reader| {
                 self.ahead.begin(reader.path());
-                candidates::generate(reader, &self.rules, context, now_ms)
+                candidates::generate(reader, &self.rules, context, room, now_ms)
             })?,
             Table::BeaconConnections => {
-                self.read(&mut cost, |reader| connections::generate(reader, context, now_ms))?
+                self.read(&mut cost, |reader| connections::generate(reader, context, room, now_ms))?
             }
             Table::BeaconSuppressions => suppressions::generate(&self.rules),
             Table::BeaconStatus => {
@@ -148,6 +172,7 @@ impl Tables {
                 }
             }
         };
+        room.check(&answer.rows)?;
         if matches!(table, Table::BeaconCandidates | Table::BeaconConnections) {
             *locked(&self.last_query) = Some(LastQuery {
                 milliseconds: started.elapsed().as_millis() as u64,
@@ -172,6 +197,10 @@ impl Tables {
         let reader = opened.map_or_else(|| Reader::open(&self.cache), Ok)?;
         let reader = match self.budget {
             Some(budget) => reader.with_budget(budget),
+            None => reader,
+        };
+        let reader = match &self.pace {
+            Some(pace) => reader.with_pace(Arc::clone(pace)),
             None => reader,
         };
         let answer = reader.snapshot(generate);

@@ -5,6 +5,7 @@ run in an SQLite database that holds osquery's tables; its text need not be UTF-
 """
 
 import json
+import socket
 import sqlite3
 import sys
 import threading
@@ -133,6 +134,9 @@ def main():
         if verb == "state":
             answer = {
                 "listed": {str(u): i.name for u, i in host.extensions_listed.items()},
+                "versions": [
+                    [i.version, i.sdk_version] for i in host.extensions_listed.values()
+                ],
                 "registrations": host.registrations,
                 "refused": host.refused,
                 "queries": host.queries,
@@ -147,6 +151,9 @@ def main():
             answer = {}
         elif verb == "occupy":
             host.extensions_listed[7] = InternalExtensionInfo(name=command["name"])
+            occupied = socket.socket(socket.AF_UNIX)
+            occupied.bind(socket_path + ".7")
+            occupied.listen()
             answer = {}
         elif verb == "shutdown":
             transport, extension = client(extension_path())

@@ -89,7 +89,7 @@ fn names(evidence: &mut Evidence<'_>, values: &[f64]) -> bool {
     holds(evidence.outline.connections, statistics.as_ref(), &thresholds)
 }
 
-/// Whether a group of so many connections follows the rule.
+/// Whether a group with this number of connections follows the rule.
 pub fn holds(
     connections: u64,
     statistics: Option<&IntervalStatistics>,
@@ -104,7 +104,7 @@ pub fn holds(
         })
 }
 
-/// Whether the rule can hold for a group of at most so many connections.
+/// Whether the rule can hold for a group of at most this many connections.
 pub fn can_hold(most_connections: u64, thresholds: &Thresholds) -> bool {
     most_connections >= thresholds.min_connections.max(2)
 }

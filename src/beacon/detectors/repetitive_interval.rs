@@ -143,13 +143,13 @@ pub fn counts_any(outline: &Outline, thresholds: &Thresholds) -> bool {
     outline.intervals_ms.is_some_and(|(_, longest_ms)| longest_ms as f64 > threshold_ms)
 }
 
-/// Whether the rule can hold for a group of at most so many connections: an hour needs more
+/// Whether the rule can hold for a group of at most this many connections: an hour needs more
 /// intervals than the threshold, and n connections have n - 1.
 pub fn can_hold(most_connections: u64, thresholds: &Thresholds) -> bool {
     most_connections.saturating_sub(1) > thresholds.total_events
 }
 
-/// Whether it can hold in a timeline of which no more is known than this. A summary counts the
+/// Whether it can hold in a timeline of which no more is known than this. A sketch counts the
 /// intervals over [`COUNTED_ABOVE_S`] in hours with more than [`TOO_FEW`] of them, so that it has
 /// an answer where the thresholds ask for the same intervals and for no fewer.
 pub fn can_repeat(repetition: &Repetition, thresholds: &Thresholds) -> bool {

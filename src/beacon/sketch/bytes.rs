@@ -14,8 +14,9 @@ const _: () = assert!(HYPOTHESES[OF_ONE_AGENT - 1].agents < HYPOTHESES[OF_ONE_AG
 /// Four for the variation in each hypothesis, two for the pauses in each of one agent, and those of the
 /// clock hours.
 const NUMBERS: usize = 4 * HYPOTHESES.len() + 2 * OF_ONE_AGENT + 5;
-/// Sums of terms are kept in parts of so many, so that those of a full block at random fit; what is left
-/// out, and what does not fit, makes a lower bound of them no wrong one.
+/// Sums of terms are divided by this and rounded down, so that those of a full block at random fit into two
+/// bytes. A sum that is too low stays a lower bound, which is all that it is used as; so does one that does
+/// not fit and is kept as the largest number that does.
 pub(super) const SUM_PART: u64 = 4;
 /// Stands for pauses of whatever length, and is counted as more than any block's, in milliseconds.
 const ANY_PAUSE: u16 = u16::MAX;

@@ -56,8 +56,8 @@ impl<'d> BlockSketch<'d> {
         })
     }
 
-    /// Of so many connections in a span, for which [`encode`] has made these bytes; `None` where that was
-    /// another version of it.
+    /// Of a block with this span and number of connections, for which [`encode`] has made these bytes;
+    /// `None` where that was another version of it.
     pub fn decode(
         span_ms: (i64, i64),
         connections: u64,

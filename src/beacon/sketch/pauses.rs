@@ -5,7 +5,7 @@
 
 use crate::beacon::hypothesis::{HYPOTHESES, Hypothesis};
 
-/// A pause counts up to so many merge gaps: a night is no sign of rest between check-ins.
+/// A pause counts up to this many merge gaps: a night is no sign of rest between check-ins.
 pub(super) const LONGEST: i64 = 10;
 /// The merge gaps of [`HYPOTHESES`] and ten times those: what lies between two of them is alike to
 /// all hypotheses.

@@ -4,7 +4,7 @@
 //! kept as counts that add up. What share makes a beacon is decided by the detector
 //! `repetitive_interval`.
 
-/// Only intervals above so many seconds are counted.
+/// Only intervals above this are counted, in seconds.
 pub const COUNTED_ABOVE_S: i64 = 10;
 /// An hour with no more of them than this has no share.
 pub const TOO_FEW: u64 = 15;

@@ -5,7 +5,7 @@
 
 use crate::varint::{DecodeError, put_varint, take_varint};
 
-/// Stands for a sum of squares that does not fit its place in a summary.
+/// Stands for a sum of squares that does not fit into its eight bytes.
 const UNKNOWN: u64 = u64::MAX;
 
 /// How the intervals between connections are spread.

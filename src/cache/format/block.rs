@@ -2,7 +2,7 @@
 //!
 //! Pure: no SQLite, no clock. A block holds its connections column by column (time, process
 //! instance and domain as differences, then bytes), each column coded by `column`; where blocks
-//! are kept and what rows summarise them is the writer's affair.
+//! are kept, and what their rows tell of them, is decided elsewhere.
 
 use super::column;
 use super::decoded::{DecodedBlock, Parts};
@@ -10,7 +10,7 @@ use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// A block is split when it would hold more connections.
 pub const CAPACITY: usize = 2048;
-/// Or more bytes. So many fill four pages of the cache's file, with what SQLite puts around them:
+/// Or more bytes. This many fill four pages of the cache's file, with what SQLite puts around them:
 /// however blocks come and go, a full one leaves nothing of its pages unused.
 pub const MOST_BYTES: usize = 8141;
 /// More than any block of ours holds: a damaged count must not ask for gigabytes.

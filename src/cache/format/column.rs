@@ -93,7 +93,7 @@ fn unpack(bytes: &[u8], width: u32, values: &mut [u64]) {
     with_constant_shifts!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28);
 }
 
-/// Eight numbers fill so many bytes as they have bits, and each lies in all eights at the same place.
+/// Eight numbers of n bits fill n bytes, and each lies in all eights at the same place.
 fn unpack_eights<const WIDTH: usize>(bytes: &[u8], values: &mut [u64]) {
     let mut from = 0;
     let (eights, _) = values.as_chunks_mut::<8>();
@@ -196,7 +196,7 @@ fn best_width(values: &[u64]) -> u32 {
     (0..=longest.min(MOST_LOW_BITS)).min_by_key(|width| cost(*width)).unwrap_or(0)
 }
 
-/// What so many high bits take behind the low ones, in bits: their place takes one byte, nearly
+/// What this number of high bits takes behind the low ones, in bits: their place takes one byte, nearly
 /// always.
 fn high_length(bits: u32) -> u64 {
     8 + 8 * u64::from(bits.div_ceil(7))

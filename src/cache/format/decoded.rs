@@ -1,6 +1,6 @@
 //! A block's connections as they are decoded: column by column, and handed on in runs.
 //!
-//! How columns are coded is the affair of `block`.
+//! How columns are coded is told in `block`.
 
 use super::block::Connection;
 use crate::beacon::Window;

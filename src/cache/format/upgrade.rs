@@ -23,7 +23,7 @@ const STEPS: [&str; (VERSION - OLDEST_FORMAT) as usize] = [
      INSERT INTO sketches VALUES (0);",
 ];
 
-/// So many blocks are looked at between two looks at the clock.
+/// The number of blocks that are looked at between two looks at the clock.
 const STEP: usize = 32;
 /// Of a block in the order of their table, which is that of its key.
 type Key = (u32, i64, i64, i64);

@@ -1,7 +1,7 @@
 //! Has the system bring a cache's file into memory while a question goes through it.
 //!
-//! Summaries lie all over the file, so that each of its pages would be waited for by itself; on a
-//! disk, reading all of it in turn takes less time than that. On Linux only; elsewhere nothing happens.
+//! For speed alone, and only where the file is not in memory: the rows of blocks lie all over it, so that
+//! each of its pages would be waited for by itself; on a disk, reading all of it in turn takes less time. On Linux only; elsewhere nothing happens.
 
 #[cfg(target_os = "linux")]
 use std::{fs::File, path::Path, sync::Mutex};
@@ -19,7 +19,7 @@ pub struct ReadAhead {
 impl ReadAhead {
     /// A smaller file is read sooner than it is read ahead, in bytes.
     const SMALLEST: u64 = 1 << 20;
-    /// A file is in memory if so many places of it are.
+    /// A file is in memory if it is so at this many places.
     const PLACES: u64 = 8;
     /// As much as Linux reads ahead at a time, unless it is told otherwise, in bytes.
     const STEP: u64 = 128 << 10;

@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
@@ -13,7 +14,7 @@ use rusqlite::{Connection as Database, OptionalExtension, params};
 use crate::beacon::Window;
 use crate::cache::format::schema;
 use crate::cache::sources::{self, Source};
-use crate::cache::{CacheError, blur, location};
+use crate::cache::{CacheError, Pace, blur, location};
 use crate::journal::{FileTime, SophosPid};
 
 /// What a reader has read.
@@ -21,7 +22,7 @@ use crate::journal::{FileTime, SophosPid};
 pub struct Cost {
     /// Blocks that were decoded.
     pub blocks: u64,
-    /// Bytes of these, and of what summarises others.
+    /// Bytes of these, and of the rows of all.
     pub bytes: u64,
 }
 
@@ -65,6 +66,9 @@ pub struct Reader {
     cost: Cell<Cost>,
     /// When to give up, and after how long.
     deadline: Option<(Instant, Duration)>,
+    pace: Option<Arc<Pace>>,
+    /// How long it has waited so as not to exceed that.
+    waited: Cell<Duration>,
 }
 
 impl Reader {
@@ -75,6 +79,8 @@ impl Reader {
             path: path.to_owned(),
             cost: Cell::default(),
             deadline: None,
+            pace: None,
+            waited: Cell::default(),
         })
     }
 
@@ -82,6 +88,11 @@ impl Reader {
     pub fn with_budget(self, budget: Duration) -> Reader {
         let deadline = Instant::now().checked_add(budget);
         Reader { deadline: deadline.map(|deadline| (deadline, budget)), ..self }
+    }
+
+    /// The same at this pace.
+    pub fn with_pace(self, pace: Arc<Pace>) -> Reader {
+        Reader { pace: Some(pace), ..self }
     }
 
     /// What has been read so far.
@@ -111,11 +122,15 @@ impl Reader {
         self.cost.set(Cost { blocks: blocks + more.blocks, bytes: bytes + more.bytes });
     }
 
-    /// An error once the budget is spent.
+    /// Keeps to the pace; an error once the budget is spent.
     pub(crate) fn check_deadline(&self) -> Result<(), CacheError> {
+        if let Some(pace) = &self.pace {
+            let waited = pace.keep(self.deadline.map(|(deadline, _)| deadline));
+            self.waited.set(self.waited.get() + waited);
+        }
         match self.deadline {
             Some((deadline, budget)) if Instant::now() > deadline => {
-                Err(CacheError::OutOfTime(budget))
+                Err(CacheError::OutOfTime { budget, waited: self.waited.get() })
             }
             _ => Ok(()),
         }

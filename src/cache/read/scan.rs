@@ -1,6 +1,6 @@
-//! Walking the cache: group after group, with what summarises them and where their connections are.
+//! Scanning the cache: group after group, with their sketches and where their connections are.
 //!
-//! Those are read by `payloads`; what is in a block's summary is decoded by `summary`.
+//! The connections are read by `payloads`.
 
 use rusqlite::params;
 
@@ -12,7 +12,7 @@ use crate::cache::{CacheError, Cost, Group, Payloads, Reader};
 use crate::varint::DecodeError;
 
 /// What is known of all blocks, in the order of groups and times.
-const SUMMARIES: &str = "SELECT summary FROM block ORDER BY group_id, first_ms, last_ms, id";
+const ROWS: &str = "SELECT summary FROM block ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
 /// that begin before it only the last can.
 const BLOCKS: &str = "
@@ -41,7 +41,7 @@ impl Reader {
         window: Window,
         take: impl FnMut(Group, &Sketch, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.walk(window, Sketch::add, take)
+        self.scan(window, Sketch::add, take)
     }
 
     /// The same without sums, which takes less time.
@@ -50,14 +50,14 @@ impl Reader {
         window: Window,
         mut take: impl FnMut(Group, &Outline, &[i64]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let add = |summary: &mut Sketch, block: &BlockSketch| {
-            summary.outline.add(block);
+        let add = |total: &mut Sketch, block: &BlockSketch| {
+            total.outline.add(block);
             Ok(())
         };
-        self.walk(window, add, |group, summary, blocks| take(group, &summary.outline, blocks))
+        self.scan(window, add, |group, sketch, blocks| take(group, &sketch.outline, blocks))
     }
 
-    fn walk<E: From<CacheError>>(
+    fn scan<E: From<CacheError>>(
         &self,
         window: Window,
         add: impl Fn(&mut Sketch, &BlockSketch<'_>) -> Result<(), DecodeError>,
@@ -65,9 +65,9 @@ impl Reader {
     ) -> Result<(), E> {
         self.check_deadline()?;
         let sqlite = CacheError::from;
-        let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
+        let mut select = self.database.prepare_cached(ROWS).map_err(sqlite)?;
         let mut rows = select.query([]).map_err(sqlite)?;
-        let (mut open, mut summary) = (None::<Group>, Sketch::default());
+        let (mut current, mut total) = (None::<Group>, Sketch::default());
         let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::new(self), Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
@@ -77,10 +77,10 @@ impl Reader {
             if first_ms > window.until_ms || last_ms < window.since_ms {
                 continue;
             }
-            if let Some(group) = open.take_if(|open| open.id != group.id) {
+            if let Some(group) = current.take_if(|current| current.id != group.id) {
                 self.check_deadline()?;
-                take(group, &summary, &ids)?;
-                summary = Sketch::default();
+                take(group, &total, &ids)?;
+                total = Sketch::default();
                 ids.clear();
             }
             if first_ms < window.since_ms || last_ms > window.until_ms {
@@ -95,10 +95,10 @@ impl Reader {
                 continue; // nothing of it is in the window
             };
             ids.push(id);
-            add(&mut summary, &block).map_err(CacheError::from)?;
-            open = Some(group);
+            add(&mut total, &block).map_err(CacheError::from)?;
+            current = Some(group);
         }
-        open.map_or(Ok(()), |group| take(group, &summary, &ids))
+        current.map_or(Ok(()), |group| take(group, &total, &ids))
     }
 
     /// The ids of the blocks of group `id` that reach into `window`, in time order.

@@ -1,4 +1,7 @@
-//! Connections that wait for the next transaction, to be taken group by group.
+//! A batch: the connections that the next transaction stores, to be taken group by group.
+//!
+//! For its size alone: a packed connection takes little more than half the memory of an unpacked one, and
+//! counting them into groups takes less time than sorting them.
 
 use rustc_hash::FxHashMap;
 
@@ -114,8 +117,8 @@ impl Batch {
             from += count;
         }
         let mut places = vec![0; self.connections.len()];
-        for (place, waits) in (0..).zip(&self.connections) {
-            let next = &mut next_of_group[waits.group as usize];
+        for (place, packed) in (0..).zip(&self.connections) {
+            let next = &mut next_of_group[packed.group as usize];
             places[*next as usize] = place;
             *next += 1;
         }

@@ -14,7 +14,7 @@ use crate::cache::format::block::{self, Connection};
 use crate::cache::format::block_row::{self, HEADER_COLUMNS, Header};
 use crate::journal::Scope;
 
-/// At the end of its group, a block of at least so many connections is written anew only for as many
+/// At the end of its group, a block of at least this many connections is written anew only for as many
 /// that follow; until then these have a block of their own, which is cheap to write again. What polls
 /// every few seconds adds one or two at a time.
 const FEW: usize = 16;
@@ -97,7 +97,7 @@ pub(crate) fn update_blocks(
     Ok(counts)
 }
 
-/// The blocks that so many connections of this span may fall between, in time order: those that begin
+/// The blocks that `incoming` connections of this span may fall between, in time order: those that begin
 /// in it, and before them one that reaches into it or has room, with what few follow that.
 fn headers_around(
     row: &GroupRow,

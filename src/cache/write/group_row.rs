@@ -94,7 +94,7 @@ impl GroupRow {
         Ok(GroupRow { group: key.group(id, scope), last_ms, next_block: 0 })
     }
 
-    /// Writes the row after so many connections were added, the first of them not before
+    /// Writes the row after `added` connections were added, the first of them not before
     /// `first_ms`.
     pub(crate) fn save(
         &self,

@@ -19,6 +19,13 @@ pub(crate) fn path_of(path: &Path) -> PathBuf {
     location::with_suffix(path, ".lock")
 }
 
+/// Whether a writer has the cache at `path` open just now.
+pub fn is_being_written(path: &Path) -> bool {
+    // A shared lock, so that two who look are not in each other's way.
+    File::open(path_of(path))
+        .is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 impl WriterLock {
     /// Takes the lock of the cache at `path` for `role`, which others are told.
     pub(crate) fn take(path: &Path, role: &str) -> Result<WriterLock, CacheError> {

@@ -8,6 +8,7 @@ mod duplicates;
 mod group_row;
 mod instances;
 pub(crate) mod lock;
+mod moved_aside;
 pub(crate) mod names;
 pub(crate) mod pass;
 pub(crate) mod retention;

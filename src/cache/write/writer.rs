@@ -15,6 +15,7 @@ use super::duplicates::Incoming;
 use super::group_row::GroupKey;
 use super::instances::{Instances, Place};
 use super::lock::WriterLock;
+use super::moved_aside::{MovedAside, move_aside};
 use super::names::{self, Names};
 use super::{claims, retention};
 use crate::beacon::Window;
@@ -24,7 +25,7 @@ use crate::cache::format::upgrade::SketchRebuild;
 use crate::cache::{CacheError, Cursor, PassOutcome, Retention, blur, location, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent};
 
-/// So many connections wait for one transaction unless told otherwise: some 44 MB of memory.
+/// The number of connections in one transaction unless told otherwise: some 44 MB of memory.
 const BATCH: usize = 1 << 20;
 
 /// What a pass did to the cache.
@@ -157,7 +158,7 @@ impl Writer {
         })
     }
 
-    /// Lets only so many connections wait for a transaction, to take less memory.
+    /// The same with this number of connections in one transaction, to take less memory.
     pub fn with_batch(mut self, connections: usize) -> Writer {
         self.batch = connections.max(1);
         self
@@ -335,51 +336,4 @@ fn place(
     let host = names.id(host, database)?;
     let (spelling, pathname) = names.pathname(process.pathname, database)?;
     Ok(Place { host, pathname, spelling })
-}
-
-/// Why a cache that was there is not gone on with.
-enum MovedAside {
-    /// It cannot be read; what is wrong.
-    Damaged(String),
-    /// A newer program has written it in a format that is not known here.
-    Newer { format: i64 },
-}
-
-impl MovedAside {
-    /// What its new name tells of it.
-    fn suffix(&self) -> &'static str {
-        match self {
-            MovedAside::Damaged(_) => "damaged",
-            MovedAside::Newer { .. } => "newer",
-        }
-    }
-
-    /// What is said of it once, in the log and in `beacon_status`.
-    fn message(&self, moved: &Path) -> String {
-        let moved = moved.display();
-        match self {
-            MovedAside::Damaged(reason) => {
-                format!("a damaged cache was moved to {moved}: {reason}")
-            }
-            MovedAside::Newer { format } => format!(
-                "a cache of a newer version (format {format}) was moved to {moved}, where that \
-                 version can still read it"
-            ),
-        }
-    }
-}
-
-/// Renames the file and its log out of the way, with a suffix that tells why; gives the new name.
-fn move_aside(path: &Path, suffix: &str, now_s: i64) -> Result<PathBuf, CacheError> {
-    let with_suffix = location::with_suffix;
-    let aside = (0..)
-        .map(|attempt| with_suffix(path, &format!(".{suffix}-{}", now_s + attempt)))
-        .find(|aside| !aside.exists())
-        .unwrap_or_else(|| with_suffix(path, &format!(".{suffix}")));
-    std::fs::rename(path, &aside)
-        .map_err(|source| CacheError::Io { path: path.to_owned(), source })?;
-    for suffix in ["-wal", "-shm"] {
-        let _ = std::fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix));
-    }
-    Ok(aside)
 }

@@ -8,9 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many are computed at once; another waits so long for its turn.
+/// So many are computed at once.
 const AT_ONCE: usize = 2;
-const PATIENCE: Duration = Duration::from_secs(5);
 /// So many answers are kept.
 const KEPT: usize = 4;
 
@@ -22,7 +21,11 @@ pub(super) struct Answers<K, T> {
     state: Mutex<State<K, T>>,
     changed: Condvar,
     kept_for: Duration,
+    /// Another waits so long for its turn.
     patience: Duration,
+    /// So much of those that are kept, by `size`, in all.
+    most: usize,
+    size: fn(&T) -> usize,
 }
 
 struct State<K, T> {
@@ -41,14 +44,33 @@ struct Entry<K, T> {
 struct Slot<T>(Mutex<Option<Answer<T>>>);
 
 impl<K: PartialEq + Clone, T> Answers<K, T> {
-    /// Keeps an answer for `kept_for` after its computation began.
-    pub(super) fn new(kept_for: Duration) -> Self {
+    /// Keeps an answer for `kept_for` after its computation began; who has to wait for its turn does
+    /// so for `patience`.
+    pub(super) fn new(kept_for: Duration, patience: Duration) -> Self {
         Answers {
             state: Mutex::new(State { entries: Vec::new(), running: 0 }),
             changed: Condvar::new(),
             kept_for,
-            patience: PATIENCE,
+            patience,
+            most: usize::MAX,
+            size: |_| 0,
         }
+    }
+
+    /// The same, keeping no more than `most` by `size` in all.
+    pub(super) fn of_at_most(self, most: usize, size: fn(&T) -> usize) -> Self {
+        Answers { most, size, ..self }
+    }
+
+    /// Forgets answers that are too old to be given again.
+    pub(super) fn forget_old(&self) {
+        self.retain_young(&mut locked(&self.state));
+    }
+
+    fn retain_young(&self, state: &mut State<K, T>) {
+        state.entries.retain(|entry| {
+            entry.begun.elapsed() < self.kept_for || locked(&entry.slot.0).is_none()
+        });
     }
 
     /// The answer to `key`: kept, being computed by another call, or by `compute`. A panic of
@@ -57,9 +79,7 @@ impl<K: PartialEq + Clone, T> Answers<K, T> {
         let deadline = Instant::now() + self.patience;
         let mut state = locked(&self.state);
         let slot = loop {
-            state.entries.retain(|entry| {
-                entry.begun.elapsed() < self.kept_for || locked(&entry.slot.0).is_none()
-            });
+            self.retain_young(&mut state);
             if let Some(entry) = state.entries.iter().find(|entry| entry.key == *key) {
                 let slot = Arc::clone(&entry.slot);
                 return self.wait_for(&slot, state);
@@ -94,7 +114,7 @@ impl<K: PartialEq + Clone, T> Answers<K, T> {
         if answer.is_err() {
             state.entries.retain(|entry| !Arc::ptr_eq(&entry.slot, &slot));
         }
-        while state.entries.len() > KEPT
+        while (state.entries.len() > KEPT || self.kept(&state) > self.most)
             && let Some(oldest) =
                 state.entries.iter().position(|entry| locked(&entry.slot.0).is_some())
         {
@@ -102,6 +122,15 @@ impl<K: PartialEq + Clone, T> Answers<K, T> {
         }
         self.changed.notify_all();
         answer
+    }
+
+    /// How much is kept.
+    fn kept(&self, state: &State<K, T>) -> usize {
+        let size = |entry: &Entry<K, T>| match &*locked(&entry.slot.0) {
+            Some(Ok(answer)) => (self.size)(answer),
+            _ => 0,
+        };
+        state.entries.iter().map(size).sum()
     }
 
     fn wait_for(&self, slot: &Slot<T>, mut state: MutexGuard<'_, State<K, T>>) -> Answer<T> {
@@ -127,9 +156,11 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(5);
+
     #[test]
     fn the_same_query_is_computed_once_and_kept() {
-        let answers = Answers::new(Duration::from_secs(60));
+        let answers = Answers::new(Duration::from_secs(60), PATIENCE);
         let computed = AtomicUsize::new(0);
         thread::scope(|scope| {
             for _ in 0..8 {
@@ -148,16 +179,32 @@ mod tests {
     }
 
     #[test]
+    fn of_large_answers_the_latest_are_kept_and_of_old_ones_none() {
+        let answers = Answers::new(Duration::from_secs(60), PATIENCE).of_at_most(10, |size| *size);
+        for (key, size) in [(1, 4), (2, 4), (3, 4), (4, 11), (5, 3)] {
+            assert_eq!(answers.get(&key, || Ok(size)).as_deref(), Ok(&size));
+        }
+        // Of the first three two are kept, the fourth alone is too large and pushes them out.
+        assert_eq!(answers.get(&5, || Err("again".to_owned())).as_deref(), Ok(&3));
+        for key in 1..5 {
+            assert!(answers.get(&key, || Err("again".to_owned())).is_err(), "{key}");
+        }
+        let answers = Answers::new(Duration::ZERO, PATIENCE);
+        let kept = answers.get(&1, || Ok(())).unwrap();
+        answers.forget_old();
+        assert_eq!(Arc::strong_count(&kept), 1);
+    }
+
+    #[test]
     fn an_answer_that_is_too_old_is_computed_anew() {
-        let answers = Answers::new(Duration::ZERO);
+        let answers = Answers::new(Duration::ZERO, PATIENCE);
         assert_eq!(answers.get(&1, || Ok(1)).as_deref(), Ok(&1));
         assert_eq!(answers.get(&1, || Ok(2)).as_deref(), Ok(&2));
     }
 
     #[test]
     fn a_third_query_waits_and_then_is_told_that_we_are_busy() {
-        let mut answers = Answers::new(Duration::from_secs(60));
-        answers.patience = Duration::from_millis(50);
+        let answers = Answers::new(Duration::from_secs(60), Duration::from_millis(50));
         let (begun, end) = (Barrier::new(3), Barrier::new(3));
         thread::scope(|scope| {
             for key in [1, 2] {
@@ -179,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_an_error_and_errors_are_not_kept() {
-        let answers: Answers<i32, i32> = Answers::new(Duration::from_secs(60));
+        let answers: Answers<i32, i32> = Answers::new(Duration::from_secs(60), PATIENCE);
         assert!(answers.get(&1, || panic!("as it may")).is_err());
         assert_eq!(answers.get(&1, || Err("no".to_owned())), Err("no".to_owned()));
         assert_eq!(answers.get(&1, || Ok(1)).as_deref(), Ok(&1));

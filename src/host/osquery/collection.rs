@@ -7,14 +7,13 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use super::polling::{Osquery, Polling};
+use super::registration::Registration;
 use super::slices::{Reach, Slices};
 use super::supervisor::Options;
-use crate::cache::{CacheError, Retention, Writer};
+use crate::cache::{self, CacheError, Retention, Writer};
 #[cfg(target_os = "linux")]
 use crate::collection::collect;
 use crate::host::config::{Collection, CollectionSource};
@@ -37,8 +36,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const SETTLING: Duration = Duration::from_secs(60);
 /// How often to look whether something better than the last resort records by now.
 const LOOKS_AGAIN: Duration = Duration::from_secs(600);
-/// How often to look for another collector, or a free cache, where there was none.
+/// How often to look for another collector where there was none.
 const TRIES_AGAIN: Duration = Duration::from_secs(30);
+/// How often to look whether another has given up the cache.
+const LOOKS_FOR_THE_LOCK: Duration = Duration::from_millis(500);
 /// After so many failures in a row the choice is made anew.
 const FAILURES: u32 = 3;
 const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
@@ -47,13 +48,12 @@ const BATCH: usize = 1 << 15;
 
 /// Collection, ready to run.
 pub(super) struct Collecting {
-    /// Whether the process is about to end.
-    ends: Arc<AtomicBool>,
     socket: PathBuf,
     cache: PathBuf,
     retention: Retention,
     collection: Collection,
     cache_use: Arc<CacheUse>,
+    registration: Arc<Registration>,
     begun: Instant,
 }
 
@@ -64,61 +64,114 @@ pub(super) enum Stopped {
     NothingRecords(String),
     #[error("another source may record by now")]
     LooksAgain,
-    #[error("the process ends")]
-    Ends,
+    #[error("waiting for osquery's events to start")]
+    Settling,
+    #[error("osquery has another extension of our name")]
+    NotRegistered,
     #[error(transparent)]
     Host(#[from] HostError),
     #[error(transparent)]
     Cache(#[from] CacheError),
 }
 
+/// What the log says of collection: each change once.
+#[derive(Default)]
+struct Told {
+    /// What collection is from, or why there is none.
+    last: String,
+    /// Whether osquery had not answered.
+    was_silent: bool,
+}
+
+impl Told {
+    /// It goes on.
+    fn collects(&mut self, source: &str) {
+        let now = format!("collects from {source}");
+        let again =
+            if std::mem::take(&mut self.was_silent) { "osquery answers again: " } else { "" };
+        if self.changes_to(&now) {
+            log::info!("{again}{now}");
+        }
+    }
+
+    /// It does not, for now.
+    fn stopped(&mut self, stopped: &Stopped) {
+        self.was_silent |= matches!(stopped, Stopped::Host(_));
+        let now = format!("collects nothing: {stopped}");
+        if !self.changes_to(&now) {
+            return;
+        }
+        match stopped {
+            // It happens at every start, and goes by.
+            Stopped::Settling | Stopped::LooksAgain => log::debug!("{now}"),
+            // As configured, or as it is beside another extension.
+            Stopped::NothingRecords(_)
+            | Stopped::NotRegistered
+            | Stopped::Cache(CacheError::Locked { .. }) => log::info!("{now}"),
+            Stopped::Host(_) | Stopped::Cache(_) => log::warn!("{now}"),
+        }
+    }
+
+    fn changes_to(&mut self, now: &str) -> bool {
+        std::mem::replace(&mut self.last, now.to_owned()) != now
+    }
+}
+
 impl Collecting {
     pub(super) fn new(
         options: &Options,
         cache_use: Arc<CacheUse>,
-        ends: Arc<AtomicBool>,
+        registration: Arc<Registration>,
     ) -> Collecting {
         Collecting {
-            ends,
             socket: options.socket.clone(),
             cache: options.cache.clone(),
             retention: options.retention,
             collection: options.collection.clone(),
             cache_use,
+            registration,
             begun: Instant::now(),
         }
     }
 
-    /// Collects until the process is about to end. Who says so unparks this thread, too.
+    /// Collects until the process is about to end, while osquery has us registered: another extension
+    /// of our name fills the cache otherwise.
     pub(super) fn run(self) {
         let mut pause = FIRST_PAUSE;
         let mut slices = Slices::new();
-        let mut told = String::new();
+        let mut told = Told::default();
         loop {
-            let stopped = match self.collect(&mut slices, &mut pause) {
+            self.registration.wait();
+            if self.registration.has_ended() {
+                return;
+            }
+            let stopped = match self.collect(&mut slices, &mut pause, &mut told) {
                 Ok(never) => match never {},
                 Err(stopped) => stopped,
             };
-            if self.is_ending() {
-                return;
-            }
             self.cache_use.reads(&stopped.to_string());
-            if std::mem::replace(&mut told, stopped.to_string()) != told {
-                log::warn!("collects nothing: {stopped}");
-            }
-            match stopped {
-                Stopped::LooksAgain | Stopped::Ends => {}
+            told.stopped(&stopped);
+            let pause = match stopped {
+                Stopped::LooksAgain | Stopped::NotRegistered => Duration::ZERO,
+                Stopped::Settling => TRIES_AGAIN,
                 Stopped::NothingRecords(reason) => {
                     self.note_stopped(&reason);
-                    self.sleep(TRIES_AGAIN);
+                    TRIES_AGAIN
                 }
                 // Who holds it may end at any time.
-                Stopped::Cache(CacheError::Locked { .. }) => self.sleep(TRIES_AGAIN),
-                Stopped::Host(_) | Stopped::Cache(_) => {
-                    self.sleep(pause);
-                    pause = (pause * 2).min(LONGEST_PAUSE);
+                Stopped::Cache(CacheError::Locked { .. }) => {
+                    while cache::is_being_written(&self.cache)
+                        && self.registration.holds_for(LOOKS_FOR_THE_LOCK)
+                    {}
+                    Duration::ZERO
                 }
-            }
+                Stopped::Host(_) | Stopped::Cache(_) => {
+                    let this = pause;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    this
+                }
+            };
+            self.registration.holds_for(pause);
         }
     }
 
@@ -128,19 +181,18 @@ impl Collecting {
         &self,
         slices: &mut Slices,
         next_pause: &mut Duration,
+        told: &mut Told,
     ) -> Result<Infallible, Stopped> {
         let choice = self.choose()?;
-        let not_from_kernel = self.collect_from_kernel(choice.is_told_to_record)?;
+        let not_from_kernel = self.collect_from_kernel(choice.is_told_to_record, told)?;
         let nothing = || Stopped::NothingRecords(choice.remark.to_owned());
         let collector = choice.collector.ok_or_else(nothing)?;
         let is_last_resort = self.is_last_resort(&collector);
         if is_last_resort && self.begun.elapsed() < SETTLING {
-            let reason = "waiting for osquery's events to start".to_owned();
-            return Err(Stopped::NothingRecords(reason));
+            return Err(Stopped::Settling);
         }
         let writer = Writer::open(&self.cache, ROLE, self.retention)?.with_batch(BATCH);
         self.cache_use.writes();
-        log::info!("collects from {}", collector.name());
         let mut polling = Polling::new(writer, collector, choice.remark);
         polling.warning(&not_from_kernel);
         let interval = self.interval(&mut polling, choice.events_expiry_s);
@@ -165,9 +217,8 @@ impl Collecting {
             match polling.poll(&self.socket, slices, reach, now_ms) {
                 Ok(is_up_to_date) => {
                     *next_pause = FIRST_PAUSE;
-                    if std::mem::take(&mut failures) > 0 {
-                        log::info!("collects from {} again", polling.collector.name());
-                    }
+                    failures = 0;
+                    told.collects(polling.collector.name());
                     if !is_up_to_date {
                         pause = CATCH_UP_PAUSE;
                     }
@@ -179,7 +230,7 @@ impl Collecting {
                     if failures >= FAILURES {
                         return Err(error.into());
                     }
-                    log::warn!("a poll of {} failed: {error}", polling.collector.name());
+                    told.stopped(&error.into());
                     pause = FIRST_PAUSE * failures;
                 }
                 Err(Stopped::Cache(error)) if error.is_damage() => {
@@ -187,9 +238,8 @@ impl Collecting {
                 }
                 Err(stopped) => return Err(stopped),
             }
-            self.rest(&mut polling.writer, pause)?;
-            if self.is_ending() {
-                return Err(Stopped::Ends);
+            if !self.rest(&mut polling.writer, pause)? {
+                return Err(Stopped::NotRegistered);
             }
             if is_last_resort && looked.elapsed() > LOOKS_AGAIN {
                 looked = Instant::now();
@@ -201,10 +251,14 @@ impl Collecting {
         }
     }
 
-    /// Collects from the kernel until the process ends, where that is possible and nobody has named
-    /// another source; else says why it is not possible, '' if that was not asked for.
+    /// Collects from the kernel while osquery has us registered, where that is possible and nobody has
+    /// named another source; else says why it is not possible, '' if that was not asked for.
     #[cfg(target_os = "linux")]
-    fn collect_from_kernel(&self, is_told_to_record: bool) -> Result<String, Stopped> {
+    fn collect_from_kernel(
+        &self,
+        is_told_to_record: bool,
+        told: &mut Told,
+    ) -> Result<String, Stopped> {
         let journal = match &self.collection.source {
             CollectionSource::Kernel(source) => source.open().map_err(|reason| {
                 Stopped::NothingRecords(format!(
@@ -222,16 +276,20 @@ impl Collecting {
         };
         let writer = Writer::open(&self.cache, ROLE, self.retention)?;
         self.cache_use.writes();
-        log::info!("collects from {}", journal.name());
-        match collect(journal, writer, &mut || !self.is_ending()) {
-            Ok(_) => Err(Stopped::Ends),
+        told.collects(journal.name());
+        match collect(journal, writer, &mut || self.registration.holds_for(Duration::ZERO)) {
+            Ok(_) => Err(Stopped::NotRegistered),
             Err(ReadError::Sink(error)) => Err(error.into()),
             Err(error @ ReadError::Kernel(_)) => Err(Stopped::NothingRecords(error.to_string())),
         }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn collect_from_kernel(&self, _is_told_to_record: bool) -> Result<String, Stopped> {
+    fn collect_from_kernel(
+        &self,
+        _is_told_to_record: bool,
+        _told: &mut Told,
+    ) -> Result<String, Stopped> {
         match &self.collection.source {
             CollectionSource::Kernel(source) => Err(Stopped::NothingRecords(format!(
                 "collector.source is '{}', which only Linux has",
@@ -241,29 +299,17 @@ impl Collecting {
         }
     }
 
-    fn is_ending(&self) -> bool {
-        self.ends.load(Ordering::Acquire)
-    }
-
-    /// Waits for the next poll, and meanwhile goes on with the upgrade of the cache, if there is one.
-    fn rest(&self, writer: &mut Writer, pause: Duration) -> Result<(), CacheError> {
+    /// Waits for the next poll, and meanwhile goes on with the upgrade of the cache, if there is one;
+    /// gives whether to go on.
+    fn rest(&self, writer: &mut Writer, pause: Duration) -> Result<bool, CacheError> {
         let end = Instant::now() + pause;
         let left = || end.saturating_duration_since(Instant::now());
-        while !self.is_ending() && !left().is_zero() && writer.continue_upgrade(UPGRADE_SLICE)? {
-            self.sleep(CATCH_UP_PAUSE.min(left()));
+        while !left().is_zero() && writer.continue_upgrade(UPGRADE_SLICE)? {
+            if !self.registration.holds_for(CATCH_UP_PAUSE.min(left())) {
+                return Ok(false);
+            }
         }
-        self.sleep(left());
-        Ok(())
-    }
-
-    /// Sleeps, but not longer than the process lives.
-    fn sleep(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        while !self.is_ending()
-            && let Some(rest) = until.checked_duration_since(Instant::now())
-        {
-            thread::park_timeout(rest);
-        }
+        Ok(self.registration.holds_for(left()))
     }
 
     /// Whether it was chosen, not named.

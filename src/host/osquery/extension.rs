@@ -1,104 +1,96 @@
-//! The tables as plugins of osquery's, over osquery-rust-ng's table role.
+//! The tables as plugins of osquery's: what a call of one means.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use osquery_rust_ng::plugin::{ColumnDef, ColumnOptions, ColumnType, Plugin, ReadOnlyTable};
-use osquery_rust_ng::{ExtensionPluginRequest, ExtensionResponse, ExtensionStatus};
-
 use super::answers::Answers;
-use super::wire::{self, TextRow};
-use crate::table::{Kind, QueryContext, Table, TableError, Tables};
+use super::manager::Row;
+use super::server::Plugins;
+use super::wire::{self, WrittenRows};
+use crate::table::{QueryContext, Table, Tables};
 
 /// A request with this key asks who we are (see [`super::supervisor`]).
 pub(super) const IDENTITY: &str = "beacon_candidates_identity";
 
-/// The tables, as all plugins share them.
+/// The tables, as all connections share them.
 pub(super) struct Extension {
     tables: Tables,
-    answers: Answers<(Table, QueryContext), Vec<TextRow>>,
+    answers: Answers<(Table, QueryContext), WrittenRows>,
     /// Tells this process from any other that answers on a socket.
     identity: String,
 }
 
 impl Extension {
-    pub(super) fn new(tables: Tables, answers_kept_for: Duration, identity: String) -> Self {
-        Extension { tables, answers: Answers::new(answers_kept_for), identity }
+    /// Serves `tables`, and gives an answer again for `answers_kept_for`; answers of more than
+    /// `kept_bytes` in all are not kept, and a query waits for its turn for `patience`.
+    pub(super) fn new(
+        tables: Tables,
+        answers_kept_for: Duration,
+        kept_bytes: usize,
+        patience: Duration,
+        identity: String,
+    ) -> Self {
+        let size = |answer: &WrittenRows| answer.bytes.len();
+        let answers = Answers::new(answers_kept_for, patience).of_at_most(kept_bytes, size);
+        Extension { tables, answers, identity }
     }
 
-    /// A plugin for each table.
-    pub(super) fn plugins(self: &Arc<Self>) -> Vec<Plugin> {
-        let plugin =
-            |table| Plugin::readonly_table(ServedTable { table, extension: Arc::clone(self) });
-        Table::ALL.into_iter().map(plugin).collect()
+    /// Forgets answers that are too old to be given again.
+    pub(super) fn forget_old_answers(&self) {
+        self.answers.forget_old();
     }
 
-    fn generate(&self, table: Table, context: QueryContext) -> Result<Vec<TextRow>, String> {
+    fn generate(&self, table: Table, context: QueryContext) -> Result<Arc<WrittenRows>, String> {
         let asked = Instant::now();
         let compute = || {
             let now_ms = jiff::Timestamp::now().as_millisecond();
-            let rows = wire::generate(&self.tables, table, &context, now_ms);
-            rows.map_err(|error: TableError| error.to_string())
+            wire::generate(&self.tables, table, &context, now_ms).map_err(|error| error.to_string())
         };
         // What it tells is of this moment.
         if table == Table::BeaconStatus {
-            return compute();
+            return compute().map(Arc::new);
         }
-        let answer = self.answers.get(&(table, context.clone()), compute);
-        let rows = answer.map(|rows| rows.as_ref().clone())?;
-        log::debug!("{}: {} rows in {:?}", table.name(), rows.len(), asked.elapsed());
+        let rows = self.answers.get(&(table, context.clone()), compute)?;
+        log::debug!("{}: {} rows in {:?}", table.name(), rows.rows, asked.elapsed());
         Ok(rows)
     }
 }
 
-/// One table.
-struct ServedTable {
-    table: Table,
-    extension: Arc<Extension>,
-}
-
-impl ReadOnlyTable for ServedTable {
-    fn name(&self) -> String {
-        self.table.name().to_owned()
-    }
-
-    fn columns(&self) -> Vec<ColumnDef> {
-        let definition = |column: crate::table::Column| {
-            let kind = match column.kind {
-                Kind::Text => ColumnType::Text,
-                Kind::BigInt => ColumnType::BigInt,
-                Kind::Double => ColumnType::Double,
-            };
-            let options = ColumnOptions::from_bits_retain(column.options.code().into());
-            ColumnDef::new(column.name, kind, options)
+impl Plugins for Extension {
+    fn call(&self, registry: &str, item: &str, request: &Row) -> Result<Arc<WrittenRows>, String> {
+        let table = Table::ALL.into_iter().find(|table| table.name() == item);
+        let Some(table) = table.filter(|_| registry == "table") else {
+            return Err(format!("there is no {registry} '{item}' here"));
         };
-        self.table.columns().map(definition).collect()
-    }
-
-    fn generate(&self, request: ExtensionPluginRequest) -> ExtensionResponse {
         if request.contains_key(IDENTITY) {
-            let identity = (IDENTITY.to_owned(), self.extension.identity.clone());
-            return success(vec![BTreeMap::from([identity])]);
+            let row = Row::from([(IDENTITY.to_owned(), self.identity.clone())]);
+            return Ok(Arc::new(WrittenRows::of([&row])));
+        }
+        match request.get("action").map(String::as_str) {
+            Some("generate") => {}
+            Some("columns") => return Ok(Arc::new(WrittenRows::of(&columns(table)))),
+            action => return Err(format!("{item} has no {}", action.unwrap_or("request"))),
         }
         let context = request.get("context").map_or("", String::as_str);
-        match self.extension.generate(self.table, wire::parse_context(context)) {
-            Ok(rows) => success(rows),
-            Err(message) => {
-                log::warn!("{}: {message}", self.table.name());
-                failure(message)
+        self.generate(table, wire::parse_context(context)).inspect_err(|message| {
+            match message.starts_with(item) {
+                true => log::warn!("{message}"),
+                false => log::warn!("{item}: {message}"),
             }
-        }
+        })
     }
-
-    fn shutdown(&self) {}
 }
 
-fn success(rows: Vec<TextRow>) -> ExtensionResponse {
-    ExtensionResponse::new(ExtensionStatus::new(0, "OK".to_owned(), None), rows)
-}
-
-/// osquery-rust-ng's own failure has no message, which osquery shows as the SQL error.
-fn failure(message: String) -> ExtensionResponse {
-    ExtensionResponse::new(ExtensionStatus::new(1, message, None), Vec::new())
+/// A table's columns, as osquery describes them.
+pub(super) fn columns(table: Table) -> Vec<Row> {
+    let column = |column: crate::table::Column| {
+        let pairs = [
+            ("id", "column"),
+            ("name", column.name),
+            ("type", column.kind.as_sql()),
+            ("op", &column.options.code().to_string()),
+        ];
+        pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    };
+    table.columns().map(column).collect()
 }

@@ -1,24 +1,24 @@
 //! A client for osquery's extension manager, and for any extension: few calls, over Thrift's
 //! binary protocol (osquery/extensions/thrift/osquery.thrift).
 //!
-//! Unlike a generated client it has a bound on what it takes in, streams rows, and reads text that
-//! is no UTF-8: one path in Latin-1 must not block a feed. Time-outs are the stream's.
+//! Rows are handed on one by one, and answers are bounded (see `incoming`). Time-outs are the
+//! stream's.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Read, Write};
+use std::io::{Read, Write};
 
 use thrift::protocol::{
-    TBinaryInputProtocol, TBinaryOutputProtocol, TFieldIdentifier, TInputProtocol, TListIdentifier,
-    TMapIdentifier, TMessageIdentifier, TMessageType, TOutputProtocol, TType,
+    TBinaryOutputProtocol, TFieldIdentifier, TListIdentifier, TMapIdentifier, TMessageIdentifier,
+    TMessageType, TOutputProtocol, TType,
 };
+
+use super::incoming::Incoming;
 
 /// A row of text by column.
 pub type Row = BTreeMap<String, String>;
 
 /// A response may hold so much.
 const LARGEST_RESPONSE: u64 = 256 << 20;
-/// Nothing that osquery sends nests deeper.
-const DEEPEST: u8 = 16;
 
 /// A call that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +26,8 @@ pub enum ManagerError {
     /// The stream failed, or its time ran out.
     #[error("osquery does not answer: {0}")]
     Io(#[from] std::io::Error),
-    /// What came back is no answer.
-    #[error("osquery's answer cannot be understood: {0}")]
+    /// What came is no message of the protocol.
+    #[error("what osquery sends cannot be understood: {0}")]
     Protocol(String),
     /// osquery says no.
     #[error("osquery says: {0}")]
@@ -45,43 +45,57 @@ impl From<thrift::Error> for ManagerError {
     }
 }
 
+/// What an extension tells of itself when it registers; `osquery_extensions` shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct ExtensionInfo<'a> {
+    /// No other extension may have it.
+    pub name: &'a str,
+    /// Its own version.
+    pub version: &'a str,
+    /// The version of osquery whose extension interface it speaks.
+    pub sdk_version: &'a str,
+    /// The first version of osquery that it works in.
+    pub min_sdk_version: &'a str,
+}
+
+/// A table's name, and its columns as osquery describes them.
+pub type TableRoutes<'a> = (&'a str, Vec<Row>);
+
 /// A connection to osquery's socket, or to an extension's.
 pub struct Manager<S> {
-    stream: BufReader<S>,
+    incoming: Incoming<S>,
     calls: i32,
-    /// Bytes that the response may still have.
-    left: u64,
 }
 
 impl<S: Read + Write> Manager<S> {
     /// Over a connected stream, whose time-outs are set.
     pub fn new(stream: S) -> Manager<S> {
-        Manager { stream: BufReader::new(stream), calls: 0, left: 0 }
+        Manager { incoming: Incoming::new(stream, LARGEST_RESPONSE), calls: 0 }
     }
 
     /// Whether the other side answers.
     pub fn ping(&mut self) -> Result<(), ManagerError> {
         self.call("ping", |_| Ok(()))?;
-        self.read_response(|_| {})
+        self.read_status().map(drop)
     }
 
     /// The extensions that are registered: their uuid and name.
     pub fn extensions(&mut self) -> Result<BTreeMap<i64, String>, ManagerError> {
         self.call("extensions", |_| Ok(()))?;
         let mut extensions = BTreeMap::new();
-        self.read_result(|manager, field| {
+        self.read_result(|incoming, field| {
             if field.field_type != TType::Map {
-                return manager.skip(field.field_type, 0);
+                return incoming.skip(field.field_type, 0);
             }
-            for _ in 0..manager.read_map()?.size {
-                let uuid = manager.read_i64()?;
+            for _ in 0..incoming.read_map()?.size {
+                let uuid = incoming.read_i64()?;
                 let mut name = String::new();
-                manager.read_struct(|manager, field| {
+                incoming.read_struct(|incoming, field| {
                     if field.id == Some(1) && field.field_type == TType::String {
-                        name = manager.read_text()?;
+                        name = incoming.read_text()?;
                         return Ok(());
                     }
-                    manager.skip(field.field_type, 0)
+                    incoming.skip(field.field_type, 0)
                 })?;
                 extensions.insert(uuid, name);
             }
@@ -90,13 +104,48 @@ impl<S: Read + Write> Manager<S> {
         Ok(extensions)
     }
 
+    /// Registers an extension with its tables; gives the uuid under which it is listed, and after
+    /// which its socket has to be called.
+    pub fn register(
+        &mut self,
+        info: ExtensionInfo<'_>,
+        tables: &[TableRoutes<'_>],
+    ) -> Result<i64, ManagerError> {
+        self.call("registerExtension", |output| {
+            output.write_field_begin(&TFieldIdentifier::new("info", TType::Struct, 1))?;
+            for (id, text) in
+                (1..).zip([info.name, info.version, info.sdk_version, info.min_sdk_version])
+            {
+                write_text_field(output, id, text)?;
+            }
+            output.write_field_stop()?;
+            // The registry: kinds of plugins, the plugins of a kind, the columns of a table.
+            output.write_field_begin(&TFieldIdentifier::new("registry", TType::Map, 2))?;
+            output.write_map_begin(&TMapIdentifier::new(TType::String, TType::Map, 1))?;
+            output.write_string("table")?;
+            let size = length(tables.len());
+            output.write_map_begin(&TMapIdentifier::new(TType::String, TType::List, size))?;
+            for (name, columns) in tables {
+                output.write_string(name)?;
+                let size = length(columns.len());
+                output.write_list_begin(&TListIdentifier::new(TType::Map, size))?;
+                for column in columns {
+                    let column = column.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+                    write_texts(output, column)?;
+                }
+            }
+            Ok(())
+        })?;
+        self.read_status()
+    }
+
     /// Takes an extension off osquery's list.
     pub fn deregister(&mut self, uuid: i64) -> Result<(), ManagerError> {
         self.call("deregisterExtension", |output| {
             output.write_field_begin(&TFieldIdentifier::new("uuid", TType::I64, 1))?;
             output.write_i64(uuid)
         })?;
-        self.read_response(|_| {})
+        self.read_status().map(drop)
     }
 
     /// Runs a query in osquery, handing on its rows one by one.
@@ -117,13 +166,7 @@ impl<S: Read + Write> Manager<S> {
             write_text_field(output, 1, registry)?;
             write_text_field(output, 2, item)?;
             output.write_field_begin(&TFieldIdentifier::new("request", TType::Map, 3))?;
-            let size = i32::try_from(request.len()).unwrap_or(0);
-            output.write_map_begin(&TMapIdentifier::new(TType::String, TType::String, size))?;
-            for (key, value) in request {
-                output.write_string(key)?;
-                output.write_string(value)?;
-            }
-            output.write_map_end()
+            write_texts(output, request.iter().copied())
         })?;
         self.read_response(on_row)
     }
@@ -135,95 +178,71 @@ impl<S: Read + Write> Manager<S> {
         arguments: impl FnOnce(&mut dyn TOutputProtocol) -> thrift::Result<()>,
     ) -> Result<(), ManagerError> {
         self.calls = self.calls.wrapping_add(1);
-        self.left = LARGEST_RESPONSE;
         let mut message = Vec::new();
         let mut output = TBinaryOutputProtocol::new(&mut message, true);
         let identifier = TMessageIdentifier::new(name, TMessageType::Call, self.calls);
         output.write_message_begin(&identifier)?;
         arguments(&mut output)?;
         output.write_field_stop()?;
-        self.stream.get_mut().write_all(&message)?;
-        self.stream.get_mut().flush()?;
+        self.incoming.get_mut().write_all(&message)?;
+        self.incoming.get_mut().flush()?;
         Ok(())
     }
 
-    /// Reads a reply whose result is an ExtensionResponse or an ExtensionStatus.
-    fn read_response(&mut self, mut on_row: impl FnMut(&Row)) -> Result<(), ManagerError> {
-        let mut refused = None;
-        self.read_result(|manager, field| {
-            if field.field_type != TType::Struct {
-                return manager.skip(field.field_type, 0);
+    /// Reads a reply whose result is an ExtensionStatus; gives its uuid.
+    fn read_status(&mut self) -> Result<i64, ManagerError> {
+        let mut status = Status::default();
+        self.read_result(|incoming, field| match field.field_type {
+            TType::Struct => {
+                status = Status::read(incoming)?;
+                Ok(())
             }
-            manager.read_struct(|manager, field| match (field.id, field.field_type) {
-                // Of a response: its status. Of a status: its code.
+            other => incoming.skip(other, 0),
+        })?;
+        status.check()
+    }
+
+    /// Reads a reply whose result is an ExtensionResponse.
+    fn read_response(&mut self, mut on_row: impl FnMut(&Row)) -> Result<(), ManagerError> {
+        let mut status = Status::default();
+        self.read_result(|incoming, field| {
+            if field.field_type != TType::Struct {
+                return incoming.skip(field.field_type, 0);
+            }
+            incoming.read_struct(|incoming, field| match (field.id, field.field_type) {
                 (Some(1), TType::Struct) => {
-                    refused = manager.read_status()?;
+                    status = Status::read(incoming)?;
                     Ok(())
                 }
-                (Some(2), TType::List) => manager.read_rows(&mut on_row),
-                (Some(1), TType::I32) => {
-                    let code = manager.read_i32()?;
-                    refused = (code != 0).then(|| format!("error {code}"));
-                    Ok(())
-                }
-                (Some(2), TType::String) => {
-                    let message = manager.read_text()?;
-                    if let Some(refused) = &mut refused {
-                        *refused = message;
+                (Some(2), TType::List) => {
+                    let mut row = Row::new();
+                    for _ in 0..incoming.read_list()?.size {
+                        row.clear();
+                        incoming.read_texts(&mut row)?;
+                        on_row(&row);
                     }
                     Ok(())
                 }
-                (_, field_type) => manager.skip(field_type, 0),
+                (_, field_type) => incoming.skip(field_type, 0),
             })
         })?;
-        refused.map_or(Ok(()), |message| Err(ManagerError::Refused(message)))
-    }
-
-    /// The message of a status that is none of success.
-    fn read_status(&mut self) -> Result<Option<String>, ManagerError> {
-        let (mut code, mut message) = (0, String::new());
-        self.read_struct(|manager, field| match (field.id, field.field_type) {
-            (Some(1), TType::I32) => {
-                code = manager.read_i32()?;
-                Ok(())
-            }
-            (Some(2), TType::String) => {
-                message = manager.read_text()?;
-                Ok(())
-            }
-            (_, field_type) => manager.skip(field_type, 0),
-        })?;
-        Ok((code != 0).then_some(message))
-    }
-
-    fn read_rows(&mut self, on_row: &mut impl FnMut(&Row)) -> Result<(), ManagerError> {
-        let mut row = Row::new();
-        for _ in 0..self.read_list()?.size {
-            row.clear();
-            for _ in 0..self.read_map()?.size {
-                let name = self.read_text()?;
-                let value = self.read_text()?;
-                row.insert(name, value);
-            }
-            on_row(&row);
-        }
-        Ok(())
+        status.check().map(drop)
     }
 
     /// Reads the reply to the last call; `read_success` takes the value of its result.
     fn read_result(
         &mut self,
-        mut read_success: impl FnMut(&mut Self, &TFieldIdentifier) -> Result<(), ManagerError>,
+        mut read_success: impl FnMut(&mut Incoming<S>, &TFieldIdentifier) -> Result<(), ManagerError>,
     ) -> Result<(), ManagerError> {
-        let message = self.read_message()?;
+        let message = self.incoming.read_message()?;
         if message.message_type == TMessageType::Exception {
             let mut problem = String::new();
-            self.read_struct(|manager, field| match (field.id, field.field_type) {
+            self.incoming.read_struct(|incoming, field| match (field.id, field.field_type) {
                 (Some(1), TType::String) => {
-                    problem = manager.read_text()?;
+                    problem = incoming.read_text()?;
                     Ok(())
                 }
-                (_, field_type) => manager.skip(field_type, 0),
+                (_, field_type) => incoming.skip(field_type, 0),
             })?;
             return Err(ManagerError::Protocol(problem));
         }
@@ -231,12 +250,12 @@ impl<S: Read + Write> Manager<S> {
             return Err(ManagerError::Protocol("it is the answer to another call".to_owned()));
         }
         let mut has_success = false;
-        self.read_struct(|manager, field| {
+        self.incoming.read_struct(|incoming, field| {
             if field.id == Some(0) {
                 has_success = true;
-                read_success(manager, field)
+                read_success(incoming, field)
             } else {
-                manager.skip(field.field_type, 0)
+                incoming.skip(field.field_type, 0)
             }
         })?;
         match has_success {
@@ -244,117 +263,68 @@ impl<S: Read + Write> Manager<S> {
             false => Err(ManagerError::Refused("no result".to_owned())),
         }
     }
+}
 
-    /// The message's beginning; its name is read as text like any other.
-    fn read_message(&mut self) -> Result<TMessageIdentifier, ManagerError> {
-        const VERSION_1: u32 = 0x8001_0000;
-        let header = self.read_i32()? as u32;
-        if header & 0xffff_0000 != VERSION_1 {
-            return Err(ManagerError::Protocol("it is not of Thrift's binary protocol".to_owned()));
-        }
-        let message_type = TMessageType::try_from((header & 0xff) as u8)?;
-        let name = self.read_text()?;
-        Ok(TMessageIdentifier::new(name, message_type, self.read_i32()?))
-    }
+/// An ExtensionStatus.
+#[derive(Default)]
+struct Status {
+    code: i32,
+    message: String,
+    uuid: i64,
+}
 
-    fn read_struct(
-        &mut self,
-        mut read_field: impl FnMut(&mut Self, &TFieldIdentifier) -> Result<(), ManagerError>,
-    ) -> Result<(), ManagerError> {
-        loop {
-            let field = self.take(3, |input| input.read_field_begin())?;
-            if field.field_type == TType::Stop {
-                return Ok(());
+impl Status {
+    fn read<S: Read>(incoming: &mut Incoming<S>) -> Result<Status, ManagerError> {
+        let mut status = Status::default();
+        incoming.read_struct(|incoming, field| {
+            match (field.id, field.field_type) {
+                (Some(1), TType::I32) => status.code = incoming.read_i32()?,
+                (Some(2), TType::String) => status.message = incoming.read_text()?,
+                (Some(3), TType::I64) => status.uuid = incoming.read_i64()?,
+                (_, field_type) => incoming.skip(field_type, 0)?,
             }
-            read_field(self, &field)?;
-        }
-    }
-
-    fn read_i32(&mut self) -> Result<i32, ManagerError> {
-        self.take(4, |input| input.read_i32())
-    }
-
-    fn read_i64(&mut self) -> Result<i64, ManagerError> {
-        self.take(8, |input| input.read_i64())
-    }
-
-    fn read_list(&mut self) -> Result<TListIdentifier, ManagerError> {
-        self.take(5, |input| input.read_list_begin())
-    }
-
-    fn read_map(&mut self) -> Result<TMapIdentifier, ManagerError> {
-        self.take(6, |input| input.read_map_begin())
-    }
-
-    fn read_text(&mut self) -> Result<String, ManagerError> {
-        let length = self.read_i32()?;
-        let length = u64::try_from(length)
-            .map_err(|_| ManagerError::Protocol("a text has a negative length".to_owned()))?;
-        self.spend(length)?;
-        let mut bytes = Vec::new();
-        (&mut self.stream).take(length).read_to_end(&mut bytes)?;
-        if (bytes.len() as u64) < length {
-            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
-        }
-        Ok(match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => String::from_utf8_lossy(error.as_bytes()).into_owned(),
-        })
-    }
-
-    /// Passes over a value that is of no interest.
-    fn skip(&mut self, field_type: TType, depth: u8) -> Result<(), ManagerError> {
-        if depth > DEEPEST {
-            return Err(ManagerError::Protocol("it nests too deeply".to_owned()));
-        }
-        match field_type {
-            TType::Bool | TType::I08 => self.take(1, |input| input.read_byte()).map(drop),
-            TType::I16 => self.take(2, |input| input.read_i16()).map(drop),
-            TType::I32 => self.read_i32().map(drop),
-            TType::I64 | TType::Double => self.read_i64().map(drop),
-            TType::String | TType::Utf7 => self.read_text().map(drop),
-            TType::Struct => {
-                self.read_struct(|manager, field| manager.skip(field.field_type, depth + 1))
-            }
-            TType::List | TType::Set => {
-                let list = self.read_list()?;
-                (0..list.size).try_for_each(|_| self.skip(list.element_type, depth + 1))
-            }
-            TType::Map => {
-                let map = self.read_map()?;
-                let (Some(key), Some(value)) = (map.key_type, map.value_type) else {
-                    return Ok(());
-                };
-                (0..map.size).try_for_each(|_| {
-                    self.skip(key, depth + 1)?;
-                    self.skip(value, depth + 1)
-                })
-            }
-            other => Err(ManagerError::Protocol(format!("it holds a value of type {other}"))),
-        }
-    }
-
-    /// Reads a value of at most `bytes` with thrift's own protocol.
-    fn take<T>(
-        &mut self,
-        bytes: u64,
-        read: impl FnOnce(&mut TBinaryInputProtocol<&mut BufReader<S>>) -> thrift::Result<T>,
-    ) -> Result<T, ManagerError> {
-        self.spend(bytes)?;
-        Ok(read(&mut TBinaryInputProtocol::new(&mut self.stream, true))?)
-    }
-
-    fn spend(&mut self, bytes: u64) -> Result<(), ManagerError> {
-        self.left = self.left.checked_sub(bytes).ok_or_else(|| {
-            ManagerError::Protocol(format!("it is larger than {} MiB", LARGEST_RESPONSE >> 20))
+            Ok(())
         })?;
-        Ok(())
+        Ok(status)
+    }
+
+    /// The uuid, unless the status is that of a failure.
+    fn check(self) -> Result<i64, ManagerError> {
+        match self.code {
+            0 => Ok(self.uuid),
+            code if self.message.is_empty() => Err(ManagerError::Refused(format!("error {code}"))),
+            _ => Err(ManagerError::Refused(self.message)),
+        }
     }
 }
 
-fn write_text_field(output: &mut dyn TOutputProtocol, id: i16, text: &str) -> thrift::Result<()> {
+/// A field that holds a text.
+pub(super) fn write_text_field(
+    output: &mut dyn TOutputProtocol,
+    id: i16,
+    text: &str,
+) -> thrift::Result<()> {
     output.write_field_begin(&TFieldIdentifier::new("", TType::String, id))?;
     output.write_string(text)
+}
+
+/// A map of texts.
+fn write_texts<'a>(
+    output: &mut dyn TOutputProtocol,
+    texts: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+) -> thrift::Result<()> {
+    let size = length(texts.len());
+    output.write_map_begin(&TMapIdentifier::new(TType::String, TType::String, size))?;
+    for (key, value) in texts {
+        output.write_string(key)?;
+        output.write_string(value)?;
+    }
+    Ok(())
+}
+
+/// A length as the protocol has it. Nothing that we send is so long that it would not fit.
+pub(super) fn length(length: usize) -> i32 {
+    i32::try_from(length).unwrap_or(i32::MAX)
 }
 
 #[cfg(test)]

@@ -1,37 +1,42 @@
 //! Keeps the extension registered with osquery, from its start to osquery's end.
 //!
-//! osquery drops an extension silently after one failed ping, and osquery-rust-ng does not look at
-//! what became of its registration; so both are asked again and again: osquery whether it lists
-//! us, and our own socket whether it is us who answer there.
+//! osquery drops an extension silently after one failed ping; so both are asked again and again:
+//! osquery whether it lists us, and our own socket whether it is us who answer there.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use osquery_rust_ng::plugin::Plugin;
-use osquery_rust_ng::{Server, ServerStopHandle};
-
 use super::answers::locked;
 use super::collection::Collecting;
-use super::extension::{Extension, IDENTITY};
-use super::manager::{Manager, ManagerError};
+use super::extension::{self, Extension, IDENTITY};
+use super::manager::{ExtensionInfo, Manager, ManagerError};
+use super::parent::Parent;
+use super::registration::Registration;
+use super::server::Server;
 use super::stream::{connect, is_gone, open, socket_of};
-use crate::cache::Retention;
+use crate::cache::{Pace, Retention};
 use crate::host::config::Collection;
 use crate::suppression::Rules;
 use crate::table::{CacheUse, Table, Tables};
 
+/// What `osquery_extensions` shows of us. The interface that we speak has not changed since osquery
+/// 1.7.7, and was last tried with 5.23.0.
+const INFO: ExtensionInfo<'_> = ExtensionInfo {
+    name: NAME,
+    version: env!("CARGO_PKG_VERSION"),
+    sdk_version: "5.23.0",
+    min_sdk_version: "1.7.7",
+};
 /// The name under which osquery lists us.
 const NAME: &str = "beacon_candidates";
 /// How often waiting threads look around.
 const TICK: Duration = Duration::from_millis(50);
 /// A call to osquery or to ourselves may take so long.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
-/// A registration shows within this, or is tried again.
-const REGISTRATION_SHOWS: Duration = Duration::from_secs(3);
 /// A restarted extension is refused as a duplicate until osquery has noticed the old one's end.
 const REGISTRATION_RETRIES: Duration = Duration::from_secs(30);
 /// Between two attempts to register.
@@ -62,6 +67,10 @@ pub struct Options {
     pub answers_kept_for: Duration,
     /// How long a query may take.
     pub query_budget: Duration,
+    /// What this process may take of all cores while it answers, in percent; 100 for all.
+    pub cpu_percent: u8,
+    /// How large an answer may be, in bytes.
+    pub answer_bytes: usize,
 }
 
 /// Why the extension could not run, or not go on.
@@ -97,27 +106,39 @@ pub fn run(options: &Options) -> Result<(), SupervisorError> {
     for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(SupervisorError::Signals)?;
     }
-    let supervisor = Supervisor::new(options.clone(), Arc::clone(&stop));
-    let registered = Arc::clone(&supervisor.registered);
+    let parent = Parent::now();
+    let is_of_no_use = parent.asks_another();
+    let supervisor = Supervisor::new(options.clone());
+    let registration = Arc::clone(&supervisor.registration);
     let collecting = Arc::clone(&supervisor.collecting);
     // In a thread of its own, so that this one can leave while osquery hangs.
-    let watch = thread::spawn(move || supervisor.watch());
+    let watch = thread::spawn(move || {
+        if is_of_no_use {
+            parent.wait();
+            return Ok(());
+        }
+        match supervisor.watch() {
+            // A short question: osqueryi was faster than we were.
+            Err(SupervisorError::NoOsquery { .. }) if parent.has_ended() => Ok(()),
+            outcome => outcome,
+        }
+    });
     while !watch.is_finished() && !stop.load(Ordering::Acquire) {
         thread::sleep(TICK);
     }
+    let uuid = registration.uuid();
     // Nobody else collects from now on: what was collected last has to be written down.
-    let was_told = stop.swap(true, Ordering::AcqRel);
-    let collecting = locked(&collecting).take();
-    if let Some(collecting) = &collecting {
-        collecting.thread().unpark();
-    }
-    let outcome = if was_told {
-        log::info!("ended by a signal");
-        say_farewell(&options.socket, *locked(&registered));
+    registration.ends();
+    let outcome = if stop.load(Ordering::Acquire) {
+        if !is_of_no_use {
+            log::info!("ended by a signal");
+        }
+        say_farewell(&options.socket, uuid);
         Ok(())
     } else {
         watch.join().unwrap_or(Ok(()))
     };
+    let collecting = locked(&collecting).take();
     let deadline = Instant::now() + FAREWELL;
     while collecting.as_ref().is_some_and(|thread| !thread.is_finished())
         && Instant::now() < deadline
@@ -133,10 +154,7 @@ struct Supervisor {
     identity: String,
     /// What `beacon_status` says of the cache.
     cache_use: Arc<CacheUse>,
-    /// Our uuid in osquery, while we are registered.
-    registered: Arc<Mutex<Option<i64>>>,
-    /// Whether the process is about to end.
-    ends: Arc<AtomicBool>,
+    registration: Arc<Registration>,
     /// The thread that fills the cache.
     collecting: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
@@ -151,38 +169,49 @@ enum Check {
     Gone,
 }
 
-/// An extension server in its thread.
+/// A registration, with what it needs.
 struct Serving {
-    handle: ServerStopHandle,
-    thread: JoinHandle<()>,
+    uuid: i64,
+    server: Server,
+    /// Set when osquery closes the connection on which we have registered.
+    hung_up: Arc<AtomicBool>,
 }
 
 impl Supervisor {
-    fn new(options: Options, ends: Arc<AtomicBool>) -> Supervisor {
+    fn new(options: Options) -> Supervisor {
         let started = jiff::Timestamp::now().as_nanosecond();
         let identity = format!("{} {started}", std::process::id());
         let cache_use = Arc::new(CacheUse::default());
         let tables = Tables::new(options.cache.clone())
             .with_rules(options.rules.clone())
             .with_budget(options.query_budget)
+            .with_pace(Pace::new(options.cpu_percent.into(), cores()))
+            .with_answer_bytes(options.answer_bytes)
             .with_use(Arc::clone(&cache_use));
-        let extension = Extension::new(tables, options.answers_kept_for, identity.clone());
+        let extension = Extension::new(
+            tables,
+            options.answers_kept_for,
+            options.answer_bytes,
+            options.query_budget,
+            identity.clone(),
+        );
         let extension = Arc::new(extension);
-        let (registered, collecting) = (Arc::default(), Arc::default());
-        Supervisor { options, extension, identity, cache_use, registered, ends, collecting }
+        let (registration, collecting) = (Arc::default(), Arc::default());
+        Supervisor { options, extension, identity, cache_use, registration, collecting }
     }
 
     fn watch(&self) -> Result<(), SupervisorError> {
         self.wait_for_osquery()?;
-        let ends = Arc::clone(&self.ends);
-        let collecting = Collecting::new(&self.options, Arc::clone(&self.cache_use), ends);
+        let registration = Arc::clone(&self.registration);
+        let collecting = Collecting::new(&self.options, Arc::clone(&self.cache_use), registration);
         *locked(&self.collecting) = Some(thread::spawn(move || collecting.run()));
-        while let Some((serving, uuid)) = self.register()? {
-            log::info!("registered with osquery as extension {uuid}");
-            *locked(&self.registered) = Some(uuid);
-            self.stay_registered(&serving, uuid);
-            *locked(&self.registered) = None;
-            serving.end();
+        while let Some(serving) = self.register()? {
+            log::info!("registered with osquery as extension {}", serving.uuid);
+            self.registration.is_registered(serving.uuid);
+            self.stay_registered(&serving);
+            self.registration.is_dropped();
+            // Where it is listed still, it would be in the way of the next registration.
+            say_farewell(&self.options.socket, Some(serving.uuid));
         }
         log::info!("osquery is gone");
         Ok(())
@@ -206,60 +235,72 @@ impl Supervisor {
         }
     }
 
-    /// Registers, again if it is refused; gives the uuid, or `None` if osquery is gone.
-    fn register(&self) -> Result<Option<(Serving, i64)>, SupervisorError> {
+    /// Registers, again if it is refused; `None` if osquery is gone.
+    fn register(&self) -> Result<Option<Serving>, SupervisorError> {
         let deadline = Instant::now() + REGISTRATION_RETRIES;
         let (mut gone, mut is_told) = (0, false);
         while Instant::now() < deadline {
             match self.serve() {
-                Ok(serving) => {
-                    let shows_until = Instant::now() + REGISTRATION_SHOWS;
-                    while Instant::now() < shows_until && !serving.thread.is_finished() {
-                        if let Some(uuid) = self.our_uuid() {
-                            return Ok(Some((serving, uuid)));
-                        }
-                        thread::sleep(TICK);
-                    }
-                    serving.end();
-                    if !std::mem::replace(&mut is_told, true) {
-                        log::warn!("osquery has not registered us; trying again");
-                    }
-                }
-                Err(error) if is_gone(&error) => {
+                Ok(serving) => return Ok(Some(serving)),
+                Err(ManagerError::Io(error)) if is_gone(&error) => {
                     gone += 1;
                     if gone >= GONE_AFTER {
                         return Ok(None);
                     }
                 }
-                Err(error) => log::debug!("cannot connect to osquery: {error}"),
+                // osquery had not noticed its end yet.
+                Err(ManagerError::Refused(_)) if self.removes_the_dead() => continue,
+                Err(ManagerError::Refused(reason)) => {
+                    // Who is registered instead of us fills the cache.
+                    self.registration.is_refused();
+                    if !std::mem::replace(&mut is_told, true) {
+                        log::info!("osquery does not register us yet: {reason}");
+                    }
+                }
+                Err(error) => log::debug!("cannot register: {error}"),
             }
             thread::sleep(REGISTRATION_PAUSE);
         }
         Err(SupervisorError::NotRegistered { socket: self.options.socket.clone() })
     }
 
-    /// Starts a server, which registers itself.
-    fn serve(&self) -> io::Result<Serving> {
-        let socket = self.options.socket.to_str();
-        let socket = socket.ok_or_else(|| io::Error::other("the socket's path is no UTF-8"))?;
-        let mut server: Server<Plugin> = Server::new(Some(NAME), socket)?;
-        for plugin in self.extension.plugins() {
-            server.register_plugin(plugin);
-        }
-        let handle = server.get_stop_handle();
-        let thread = thread::spawn(move || {
-            if let Err(error) = server.run() {
-                log::debug!("the extension server ended: {error}");
-            }
-        });
-        Ok(Serving { handle, thread })
+    /// Takes extensions of our name off osquery's list on whose socket nobody listens: one that was
+    /// killed, where this one takes its place. Gives whether there was any.
+    fn removes_the_dead(&self) -> bool {
+        let Ok(mut osquery) = open(&self.options.socket, CALL_TIMEOUT) else { return false };
+        let listed = osquery.extensions().unwrap_or_default().into_iter();
+        let is_dead = |uuid: i64| {
+            let socket = socket_of(&self.options.socket, uuid);
+            connect(&socket, CALL_TIMEOUT).is_err_and(|error| is_gone(&error))
+        };
+        let dead = listed.filter(|(uuid, name)| name == NAME && is_dead(*uuid));
+        dead.filter(|(uuid, _)| osquery.deregister(*uuid).is_ok()).count() > 0
     }
 
-    /// The uuid under which osquery lists us, if it is us who answer on its socket.
-    fn our_uuid(&self) -> Option<i64> {
-        let extensions = open(&self.options.socket, CALL_TIMEOUT).ok()?.extensions().ok()?;
-        let ours = extensions.into_iter().filter(|(_, name)| name == NAME);
-        ours.map(|(uuid, _)| uuid).find(|uuid| self.is_us(*uuid))
+    /// Registers, and serves the tables under the uuid that osquery gives us.
+    fn serve(&self) -> Result<Serving, ManagerError> {
+        let tables = Table::ALL.map(|table| (table.name(), extension::columns(table)));
+        let stream = connect(&self.options.socket, CALL_TIMEOUT)?;
+        let mut waits = stream.try_clone()?;
+        let uuid = Manager::new(stream).register(INFO, &tables)?;
+        let socket = socket_of(&self.options.socket, uuid);
+        let server = match Server::start(&socket, Arc::clone(&self.extension)) {
+            Ok(server) => server,
+            Err(error) => {
+                log::warn!("cannot listen on {}: {error}", socket.display());
+                say_farewell(&self.options.socket, Some(uuid));
+                return Err(ManagerError::Protocol(error.to_string()));
+            }
+        };
+        // osquery says nothing there; that it ends is seen at once.
+        waits.set_read_timeout(None)?;
+        let hung_up = Arc::new(AtomicBool::new(false));
+        let is_set = Arc::clone(&hung_up);
+        thread::spawn(move || {
+            let _ = waits.read(&mut [0]);
+            is_set.store(true, Ordering::Release);
+        });
+        Ok(Serving { uuid, server, hung_up })
     }
 
     fn is_us(&self, uuid: i64) -> bool {
@@ -276,27 +317,35 @@ impl Supervisor {
     }
 
     /// Checks the registration until it is lost.
-    fn stay_registered(&self, serving: &Serving, uuid: i64) {
-        let (mut gone, mut is_silent) = (0, false);
+    fn stay_registered(&self, serving: &Serving) {
+        let (mut gone, mut is_silent, mut may_hang_up) = (0, false, true);
+        let answers_again = |is_silent: &mut bool| {
+            if std::mem::take(is_silent) {
+                log::info!("osquery answers again");
+            }
+        };
         loop {
             let next = Instant::now() + self.options.interval;
             while Instant::now() < next {
                 thread::sleep(TICK);
-                if serving.thread.is_finished() {
-                    // osquery has said so, or does not answer the server's pings any more.
-                    log::info!("osquery has ended the connection");
+                if serving.server.has_ended() {
+                    log::info!("osquery has told us to end");
                     return;
                 }
+                if may_hang_up && serving.hung_up.load(Ordering::Acquire) {
+                    may_hang_up = false;
+                    break;
+                }
             }
-            match self.check(uuid) {
+            self.extension.forget_old_answers();
+            match self.check(serving.uuid) {
                 Check::Registered => {
                     gone = 0;
-                    if std::mem::take(&mut is_silent) {
-                        log::info!("osquery answers again");
-                    }
+                    answers_again(&mut is_silent);
                 }
                 Check::Dropped => {
-                    log::warn!("osquery has dropped us; registering again");
+                    answers_again(&mut is_silent);
+                    log::info!("osquery has dropped us; registering again");
                     return;
                 }
                 Check::Silent(reason) => {
@@ -329,15 +378,11 @@ impl Supervisor {
     }
 }
 
-impl Serving {
-    /// Ends the server; one that hangs in a call to osquery is left behind.
-    fn end(self) {
-        self.handle.stop();
-        let deadline = Instant::now() + Duration::from_secs(2);
-        while !self.thread.is_finished() && Instant::now() < deadline {
-            thread::sleep(TICK);
-        }
-    }
+/// The cores that osquery's watchdog counts by: those that there really are, of which a processor
+/// may show two for each.
+fn cores() -> usize {
+    let allowed = thread::available_parallelism().map_or(1, usize::from);
+    num_cpus::get_physical().min(allowed)
 }
 
 /// Takes us off osquery's list, if it answers at once, and removes our socket.

@@ -3,14 +3,11 @@
 //! The context is what `TablePlugin::setRequestFromContext` makes
 //! (osquery/core/tables.cpp): `{"constraints":[{"name","list":[{"op","expr"}],"affinity"}],…}`.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value as Json;
+use thrift::protocol::TType;
 
-use crate::table::{Constraint, Operator, QueryContext, Row, Table, TableError, Tables, Value};
-
-/// A row as osquery takes it.
-pub(super) type TextRow = BTreeMap<String, String>;
+use super::manager::{Row, length};
+use crate::table::{Constraint, Operator, QueryContext, Table, TableError, Tables, Value};
 
 /// The constraints in a request's context. What cannot be understood asks for nothing: SQLite
 /// checks the rows again anyway.
@@ -32,49 +29,97 @@ pub(super) fn parse_context(context: &str) -> QueryContext {
             let operator = match &constraint["op"] {
                 Json::String(operator) => operator.parse().ok(),
                 operator => operator.as_u64().and_then(|code| u8::try_from(code).ok()),
-            };
+            }
+            .map(Operator);
             let value = match &constraint["expr"] {
                 Json::String(value) => value.clone(),
+                Json::Null if operator == Some(Operator::IS_NULL) => String::new(),
                 Json::Null => continue,
                 value => value.to_string(),
             };
             if let Some(operator) = operator {
-                parsed.constraints.push(Constraint {
-                    column: name.to_owned().into(),
-                    operator: Operator(operator),
-                    value,
-                });
+                let column = name.to_owned().into();
+                parsed.constraints.push(Constraint { column, operator, value });
             }
         }
     }
     parsed
 }
 
-/// The rows of `table` for `context` as text, each with its parameters exactly as given, or SQLite
-/// would drop it.
+/// The rows of an answer as they go over the wire: a map of texts each, in Thrift's binary protocol.
+#[derive(Debug, Default)]
+pub(super) struct WrittenRows {
+    /// How many there are.
+    pub(super) rows: usize,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// The rows of `table` for `context`, each with its parameters exactly as given, or SQLite would
+/// drop it.
 pub(super) fn generate(
     tables: &Tables,
     table: Table,
     context: &QueryContext,
     now_ms: i64,
-) -> Result<Vec<TextRow>, TableError> {
+) -> Result<WrittenRows, TableError> {
     let rows = tables.generate(table, context, now_ms)?;
     let in_force = tables.echo(table, context, now_ms)?;
-    let parameters: Vec<_> = table
-        .parameters()
-        .iter()
-        .zip(&in_force)
-        .map(|(parameter, in_force)| {
-            let name = parameter.name();
-            let value = context.given(name).map_or_else(|| text(in_force), str::to_owned);
-            (name.to_owned(), value)
-        })
-        .collect();
-    let text_row = |row: Row| {
-        let names = table.visible_columns().iter().map(|column| column.name.to_owned());
-        names.zip(row.iter().map(text)).chain(parameters.iter().cloned()).collect()
-    };
-    Ok(rows.into_iter().map(text_row).collect())
+    let mut written = WrittenRows::default();
+    // What is the same in every row is written once, and copied.
+    let mut parameters = WrittenRows::default();
+    for (parameter, in_force) in table.parameters().iter().zip(&in_force) {
+        parameters.write_text(parameter.name());
+        match context.given(parameter.name()) {
+            Some(given) => parameters.write_text(given),
+            None => parameters.write_value(in_force),
+        }
+    }
+    let columns = table.columns().count();
+    for row in rows {
+        written.begin_row(columns);
+        for (column, value) in table.visible_columns().iter().zip(row.iter()) {
+            written.write_text(column.name);
+            written.write_value(value);
+        }
+        written.bytes.extend_from_slice(&parameters.bytes);
+    }
+    written.bytes.shrink_to_fit();
+    Ok(written)
+}
+
+impl WrittenRows {
+    /// Rows of texts.
+    pub(super) fn of<'a>(rows: impl IntoIterator<Item = &'a Row>) -> WrittenRows {
+        let mut written = WrittenRows::default();
+        for row in rows {
+            written.begin_row(row.len());
+            for (name, value) in row {
+                written.write_text(name);
+                written.write_text(value);
+            }
+        }
+        written
+    }
+
+    /// A map of texts begins with two types and its size.
+    fn begin_row(&mut self, columns: usize) {
+        self.rows += 1;
+        self.bytes.extend([TType::String as u8; 2]);
+        self.bytes.extend(length(columns).to_be_bytes());
+    }
+
+    /// A text is its length and its bytes.
+    fn write_text(&mut self, text: &str) {
+        self.bytes.extend(length(text.len()).to_be_bytes());
+        self.bytes.extend(text.as_bytes());
+    }
+
+    fn write_value(&mut self, value: &Value) {
+        match value {
+            Value::Text(text) => self.write_text(text),
+            other => self.write_text(&text(other)),
+        }
+    }
 }
 
 /// NULL is '' on the wire. A DOUBLE has at most 4 decimals and no exponent, which osquery does not

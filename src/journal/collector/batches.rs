@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn batches_are_told_by_gaps_that_hold_a_row_a_second() {
         assert_eq!(longest_gap_s(batched(&[30, 55, 104, 140])), Some(49));
-        let twice_a_second: Vec<_> = batched(&[22, 44, 66]).repeat(2);
+        let twice_a_second: Vec<_> = batched(&[22, 44, 66, 88]).repeat(2);
         assert_eq!(longest_gap_s(twice_a_second), Some(22));
     }
 

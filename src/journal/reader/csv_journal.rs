@@ -1,28 +1,30 @@
-//! Our own journal as CSV with a header, a record at a time.
+//! CSV with a header, a record at a time; what the columns mean is the caller's.
 //!
 //! A quoted value may go on over several lines, but a stray quote must not swallow the rest of
 //! the file: a record has a bounded number of lines.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use csv_core::{ReadRecordResult, Reader};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 use super::lines::Lines;
 use super::{Source, Stop};
 use crate::journal::delivery::{Delivery, JournalSink};
-use crate::journal::field::Field;
-use crate::journal::row::{Column, Row, missing_column};
 
 /// More lines than this are no value of a journal's.
 const LONGEST_RECORD: usize = 64;
+
+/// A column that Fleet adds. It writes values as JSON texts, whose escapes CSV does not have.
+const OF_FLEET: &str = "host_display_name";
 
 /// A CSV journal.
 pub(super) struct Csv {
     lines: Lines<Source>,
     /// Read already, and still to be parsed: what followed a quote that was not closed.
     pending: VecDeque<NumberedLine>,
-    /// By position; `None` for columns that are not ours.
-    columns: Vec<Option<Column>>,
+    /// The header's.
+    names: Vec<String>,
     record: Record,
 }
 
@@ -31,34 +33,36 @@ struct NumberedLine {
     text: String,
 }
 
-/// Why there is no header.
-pub(super) enum HeaderProblem {
-    Io(std::io::Error),
-    /// A column that is missing from it.
-    Missing(&'static str),
-}
-
 impl Csv {
     /// Reads the header.
-    pub(super) fn new(source: Source) -> Result<Csv, HeaderProblem> {
+    pub(super) fn new(source: Source) -> std::io::Result<Csv> {
         let mut csv = Csv {
             lines: Lines::new(source),
             pending: VecDeque::new(),
-            columns: Vec::new(),
+            names: Vec::new(),
             record: Record::new(),
         };
-        if let Some(header) = csv.next_line().map_err(HeaderProblem::Io)? {
+        if let Some(header) = csv.next_line()? {
             csv.record.begin();
             csv.record.add(&header.text);
-            csv.columns = csv.record.fields().map(|name| Column::named(&name)).collect();
+            csv.names = csv.record.fields().map(Cow::into_owned).collect();
+            if csv.names.iter().any(|name| name == OF_FLEET) {
+                csv.record.reader = ReaderBuilder::new().escape(Some(b'\\')).build();
+            }
         }
-        let known: Vec<_> = csv.columns.iter().flatten().copied().collect();
-        missing_column(&known).map_or(Ok(csv), |column| Err(HeaderProblem::Missing(column)))
+        Ok(csv)
     }
 
+    /// The names in the header.
+    pub(super) fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Hands over each record that has as many values as the header has names.
     pub(super) fn read<S: JournalSink>(
         &mut self,
         to: &mut Delivery<'_, S>,
+        mut deliver: impl FnMut(&Record, &mut Delivery<'_, S>) -> Result<(), S::Error>,
     ) -> Result<(), Stop<S::Error>> {
         while let Some(first) = self.next_line().map_err(Stop::Io)? {
             to.at_line(first.number);
@@ -73,7 +77,12 @@ impl Csv {
                 more.push(next);
             }
             if is_complete {
-                self.deliver(to).map_err(Stop::Sink)?;
+                let (fields, names) = (self.record.fields().count(), self.names.len());
+                if fields == names {
+                    deliver(&self.record, to).map_err(Stop::Sink)?;
+                } else {
+                    to.reject(format_args!("has {fields} fields where the header has {names}"));
+                }
             } else {
                 to.reject("opens a quote that is not closed soon");
                 more.into_iter().rev().for_each(|line| self.pending.push_front(line));
@@ -96,25 +105,10 @@ impl Csv {
         }
         Ok(None)
     }
-
-    fn deliver<S: JournalSink>(&self, to: &mut Delivery<'_, S>) -> Result<(), S::Error> {
-        let (fields, columns) = (self.record.fields().count(), self.columns.len());
-        if fields != columns {
-            to.reject(format_args!("has {fields} fields where the header has {columns}"));
-            return Ok(());
-        }
-        let mut row = Row::default();
-        for (column, value) in self.columns.iter().zip(self.record.fields()) {
-            if let Some(column) = column {
-                row.set(*column, Field::Text(value));
-            }
-        }
-        row.deliver(to)
-    }
 }
 
 /// The fields of one record, parsed line by line.
-struct Record {
+pub(super) struct Record {
     reader: Reader,
     bytes: Vec<u8>,
     ends: Vec<usize>,
@@ -159,7 +153,7 @@ impl Record {
         false
     }
 
-    fn fields(&self) -> impl Iterator<Item = std::borrow::Cow<'_, str>> {
+    pub(super) fn fields(&self) -> impl Iterator<Item = Cow<'_, str>> {
         let ends = &self.ends[..self.ends_used];
         let begins = std::iter::once(0).chain(ends.iter().copied());
         begins.zip(ends).map(|(begin, end)| String::from_utf8_lossy(&self.bytes[begin..*end]))

@@ -1,12 +1,12 @@
-//! Windows event log files with Sysmon's events.
+//! Windows event log files.
 //!
-//! The `evtx` crate undoes the binary XML, a chunk at a time; what an event means is in `sysmon`.
+//! The `evtx` crate undoes the binary XML, a chunk at a time; what an event means is in
+//! `windows_event`.
 
 use evtx::{EvtxParser, ParserSettings};
 
-use super::{Source, Stop};
+use super::{Source, Stop, windows_event};
 use crate::journal::delivery::{Delivery, JournalSink};
-use crate::journal::sysmon_event::Event;
 
 /// Bytes of a file's header, and of each of the chunks that follow it.
 const FILE_HEADER: u64 = 4 << 10;
@@ -35,10 +35,7 @@ pub(super) fn read<S: JournalSink>(
             Ok(record) => {
                 last_record = record.event_record_id;
                 to.at_line(last_record);
-                match Event::of(&record.data) {
-                    Some(event) => event.deliver(to).map_err(Stop::Sink)?,
-                    None => to.skip("not Sysmon's"),
-                }
+                windows_event::deliver(&record.data, to).map_err(Stop::Sink)?;
             }
             Err(error) => {
                 to.at_line(last_record + 1);

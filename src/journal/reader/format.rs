@@ -5,7 +5,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use super::{audit_log, osquery_log, zeek};
+use super::{answer, audit_log, event_xml, osquery_log, records, windows_event, zeek};
+use crate::journal::records::Layout;
 use crate::journal::row::are_column_names;
 use crate::journal::sysmon_event::Event;
 
@@ -30,6 +31,18 @@ pub enum Format {
     OsqueryLog,
     /// Linux's audit.log, or what ausearch makes of it.
     AuditLog,
+    /// Windows events as JSON lines, of which the first is not Sysmon's.
+    WindowsJson,
+    /// Windows events as XML.
+    WindowsXml,
+    /// Windows events as XML in a column of a CSV file.
+    WindowsXmlCsv,
+    /// Records of another product, or of a mapping that the user gave, as one JSON object a line.
+    RecordsJson(&'static Layout),
+    /// The same as CSV with a header.
+    RecordsCsv(&'static Layout),
+    /// The same within the one JSON object that an API answered.
+    Answer(&'static Layout),
 }
 
 /// What a user calls a format; JSON and its alternatives are told apart by content.
@@ -45,6 +58,8 @@ pub enum Family {
     Osquery,
     /// Linux's audit records.
     Audit,
+    /// Records whose fields a mapping of the user's names.
+    Mapped(&'static Layout),
 }
 
 impl Format {
@@ -57,9 +72,18 @@ impl Format {
             Family::Zeek if is_json => Format::ZeekJson,
             Family::Zeek => Format::ZeekTsv,
             Family::Sysmon if head.starts_with(EVTX_MAGIC) => Format::Evtx,
-            Family::Sysmon => Format::SysmonJson,
+            Family::Sysmon if is_json => Format::SysmonJson,
+            Family::Sysmon => {
+                let text = String::from_utf8_lossy(head);
+                Format::of_event_xml(text.lines().next().unwrap_or_default())
+            }
             Family::Osquery => Format::OsqueryLog,
             Family::Audit => Format::AuditLog,
+            Family::Mapped(layout) if is_json && answer::has_fields_of(layout, head) => {
+                Format::Answer(layout)
+            }
+            Family::Mapped(layout) if is_json => Format::RecordsJson(layout),
+            Family::Mapped(layout) => Format::RecordsCsv(layout),
         }
     }
 
@@ -71,6 +95,10 @@ impl Format {
             Format::SysmonJson | Format::Evtx => "sysmon",
             Format::OsqueryLog => "osquery_log",
             Format::AuditLog => "audit_log",
+            Format::WindowsJson | Format::WindowsXml | Format::WindowsXmlCsv => "windows_events",
+            Format::RecordsJson(layout) | Format::RecordsCsv(layout) | Format::Answer(layout) => {
+                layout.source_name()
+            }
         }
     }
 
@@ -96,11 +124,25 @@ impl Format {
                 .to_owned());
         }
         if !first.trim_start().starts_with('{') {
-            let names = are_column_names(first.split(','));
-            return if names { Ok(Format::JournalCsv) } else { Err(String::new()) };
+            if are_column_names(first.split(',')) {
+                return Ok(Format::JournalCsv);
+            }
+            let names = first.split(',').map(|name| name.trim().trim_matches('"'));
+            return match records::layout_of_header(names) {
+                Some(layout) => Ok(Format::RecordsCsv(layout)),
+                None if is_event_xml(&text) => Ok(Format::of_event_xml(first)),
+                None => Err(String::new()),
+            };
         }
         let format = text.lines().find_map(Format::of_json_line);
+        let format = format.or_else(|| answer::layout_in(head).map(Format::Answer));
         format.ok_or_else(|| " (it is JSON, but no line has the fields of a connection)".to_owned())
+    }
+
+    /// Of a text with events as XML that starts with this line.
+    fn of_event_xml(first: &str) -> Format {
+        let in_csv = first.split(',').any(windows_event::is_xml_column);
+        if in_csv { Format::WindowsXmlCsv } else { Format::WindowsXml }
     }
 
     fn of_zeek_header(text: &str) -> Result<Format, String> {
@@ -121,9 +163,20 @@ impl Format {
             Some(Format::JournalJson)
         } else {
             let object: Value = serde_json::from_str(line).ok()?;
-            Event::of(&object).map(|_| Format::SysmonJson)
+            if Event::of(&object).is_some() {
+                Some(Format::SysmonJson)
+            } else if windows_event::is_known(&object) {
+                Some(Format::WindowsJson)
+            } else {
+                records::layout_of(&object).map(Format::RecordsJson)
+            }
         }
     }
+}
+
+/// Whether a text has Windows events as XML, wherever in it.
+fn is_event_xml(text: &str) -> bool {
+    event_xml::find_start(text).is_some() && text.contains("<System>")
 }
 
 /// The names of an object's fields, without their values, of which there may be megabytes.
@@ -164,6 +217,12 @@ impl fmt::Display for Format {
             Format::Evtx => "Sysmon EVTX",
             Format::OsqueryLog => "osquery result log",
             Format::AuditLog => "Linux audit log",
+            Format::WindowsJson => "Windows events JSON",
+            Format::WindowsXml => "Windows events XML",
+            Format::WindowsXmlCsv => "Windows events XML in CSV",
+            Format::RecordsJson(layout) | Format::RecordsCsv(layout) | Format::Answer(layout) => {
+                layout.name()
+            }
         })
     }
 }

@@ -3,16 +3,20 @@
 //! A reader holds one line (or one EVTX chunk) at a time and hands each event to a
 //! [`JournalSink`]. What it cannot read it reports and goes on; storing is the sink's affair.
 
+mod answer;
 mod audit_log;
 mod csv_journal;
+mod event_xml;
 mod evtx;
 mod format;
 mod journal;
 mod lines;
 mod osquery_log;
+mod records;
 mod separators;
 mod source;
 mod sysmon;
+mod windows_event;
 mod zeek;
 
 use std::io::BufRead;
@@ -20,11 +24,14 @@ use std::io::BufRead;
 pub use format::{Family, Format};
 pub use source::Source;
 
-use csv_journal::{Csv, HeaderProblem};
+use csv_journal::Csv;
+use journal::CsvColumns;
 use lines::Lines;
+use records::CsvFields;
 
 use super::delivery::{Delivered, Delivery, JournalSink};
 use super::field::is_blank;
+use super::printable::printable_cut;
 
 /// What reading a journal came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +60,10 @@ pub enum ReadError<E> {
     #[error(
         "{name} is not a journal of a known kind{hint}; known are: our own NDJSON or CSV (with the \
          columns time, destination and destinationport), Sophos exports of the same, Zeek conn.log \
-         (TSV or JSON), Sysmon (.evtx, or JSON lines from NXLog or Winlogbeat), osquery result logs and \
-         Linux audit logs (audit.log, or ausearch's text)"
+         (TSV or JSON), Sysmon and Windows event 5156 (.evtx, XML, or JSON lines from NXLog or \
+         Winlogbeat), osquery result logs and rows, Linux audit logs (audit.log, or ausearch's text), \
+         Microsoft Defender and Sentinel, Elastic and Suricata; of any other CSV or JSON, --columns \
+         says which field is which"
     )]
     UnknownFormat {
         /// The file as the user named it.
@@ -100,14 +109,17 @@ pub fn read<S: JournalSink>(
     log::debug!("{name}: reading as {format}");
     let mut delivery = Delivery::new(sink);
     let outcome = match format {
-        Format::JournalCsv => match Csv::new(source) {
-            Ok(mut csv) => csv.read(&mut delivery),
-            Err(HeaderProblem::Io(error)) => Err(Stop::Io(error)),
-            Err(HeaderProblem::Missing(column)) => {
-                let problem = format!("its header has no column '{column}'");
-                return Err(ReadError::WrongFormat { name, expected: format, problem });
+        Format::JournalCsv | Format::RecordsCsv(_) | Format::WindowsXmlCsv => {
+            match Csv::new(source) {
+                Ok(csv) => match read_csv(csv, format, &mut delivery) {
+                    Ok(outcome) => outcome,
+                    Err(problem) => {
+                        return Err(ReadError::WrongFormat { name, expected: format, problem });
+                    }
+                },
+                Err(error) => Err(Stop::Io(error)),
             }
-        },
+        }
         Format::Evtx => evtx::read(source, &mut delivery),
         Format::JournalJson => read_lines(source, &mut delivery, journal::read_line),
         Format::ZeekTsv => {
@@ -115,7 +127,11 @@ pub fn read<S: JournalSink>(
             read_lines(source, &mut delivery, |line, to| zeek.read_line(line, to))
         }
         Format::ZeekJson => read_lines(source, &mut delivery, zeek::read_json_line),
-        Format::SysmonJson => read_lines(source, &mut delivery, sysmon::read_line),
+        Format::SysmonJson | Format::WindowsJson => {
+            read_lines(source, &mut delivery, sysmon::read_line)
+        }
+        Format::Answer(layout) => answer::read(layout, source, &mut delivery),
+        Format::WindowsXml => event_xml::read(source, &mut delivery),
         Format::OsqueryLog => read_lines(source, &mut delivery, osquery_log::read_line),
         Format::AuditLog => {
             let mut audit = audit_log::AuditLog::default();
@@ -124,6 +140,13 @@ pub fn read<S: JournalSink>(
                 read => audit.finish(&mut delivery).map_err(Stop::Sink).and(read),
             }
         }
+        Format::RecordsJson(layout) => read_lines(source, &mut delivery, |line, to| {
+            if windows_event::may_be_in(layout, line) {
+                sysmon::read_line(line, to)
+            } else {
+                records::read_object(layout, line, to)
+            }
+        }),
     };
     match outcome {
         Ok(()) => Ok(Summary { format, delivered: delivery.finish(), truncated: None }),
@@ -134,6 +157,33 @@ pub fn read<S: JournalSink>(
         }
         Err(Stop::Io(error)) => Err(io_error(error)),
     }
+}
+
+/// Reads the records of a CSV journal; says what its header lacks, if it does.
+fn read_csv<S: JournalSink>(
+    mut csv: Csv,
+    format: Format,
+    to: &mut Delivery<'_, S>,
+) -> Result<Result<(), Stop<S::Error>>, String> {
+    if let Format::RecordsCsv(layout) = format {
+        let lacks = |fields| {
+            let names = printable_cut(&csv.names().join(", "));
+            format!("its header has no column {fields}; it has {names}")
+        };
+        let fields = CsvFields::named(layout, csv.names()).map_err(lacks)?;
+        return Ok(csv.read(to, |record, to| fields.read(record, to)));
+    }
+    if let Format::WindowsXmlCsv = format {
+        let column = csv.names().iter().position(|name| windows_event::is_xml_column(name));
+        let column = column.ok_or("its header has no column '_raw'")?;
+        return Ok(csv.read(to, |record, to| match record.fields().nth(column) {
+            Some(xml) => event_xml::deliver(&xml, to),
+            None => Ok(()),
+        }));
+    }
+    let lacks = |column| format!("its header has no column '{column}'");
+    let columns = CsvColumns::named(csv.names()).map_err(lacks)?;
+    Ok(csv.read(to, |record, to| columns.read(record, to)))
 }
 
 /// Why reading stopped before the end.

@@ -1,9 +1,9 @@
-//! Sysmon's events as JSON lines, whoever wrote them; EVTX files are undone in `evtx`.
+//! Windows events as JSON lines, whoever wrote them; EVTX files are undone in `evtx`.
 
 use serde_json::Value;
 
+use super::windows_event;
 use crate::journal::delivery::{Delivery, JournalSink};
-use crate::journal::sysmon_event::Event;
 
 /// One line of JSON.
 pub(super) fn read_line<S: JournalSink>(
@@ -11,13 +11,7 @@ pub(super) fn read_line<S: JournalSink>(
     to: &mut Delivery<'_, S>,
 ) -> Result<(), S::Error> {
     match serde_json::from_str::<Value>(line) {
-        Ok(object) => match Event::of(&object) {
-            Some(event) => event.deliver(to),
-            None => {
-                to.skip("not Sysmon's");
-                Ok(())
-            }
-        },
+        Ok(object) => windows_event::deliver(&object, to),
         Err(problem) => {
             to.reject_json("a JSON object", &problem);
             Ok(())

@@ -16,7 +16,7 @@ use crate::cache::{Group, Parts, Payloads, Reader, Run};
 use crate::journal::Protocol;
 use crate::table::TableError;
 
-/// So many connections space is reserved for at once.
+/// Space is reserved for this number of connections at most.
 const MOST_RESERVED: u64 = 1 << 20;
 
 /// How much of a group's connections is read.
@@ -230,7 +230,7 @@ impl Gathering {
         self.finish_with(outline)
     }
 
-    /// The same of connections that are sorted and have this outline.
+    /// The same where the connections are sorted and have this outline.
     fn finish_with(mut self, outline: Outline) -> Option<ResultGroup> {
         let is_mixed = self.has_public && self.has_other;
         self.public_times_ms.sort();

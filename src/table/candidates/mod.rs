@@ -21,18 +21,20 @@ use self::plan::QueryPlan;
 use self::prefilter::{Member, Scan};
 use super::column::Needs;
 use super::names::Names;
-use super::parameters::DEFAULT_ROW_LIMIT;
+use super::parameter::DEFAULT_ROW_LIMIT;
+use super::room::Room;
 use super::tables::Answer;
 use super::{QueryContext, TableError};
 use crate::cache::{Reader, shortest_period_s};
 use crate::suppression::Rules;
 
 /// The rows for `context`, with `now_ms` (unix milliseconds) as the end of the window if the
-/// query names none.
+/// query names none; an error if they do not fit into `room`.
 pub(super) fn generate(
     reader: &Reader,
     rules: &Rules,
     context: &QueryContext,
+    room: Room,
     now_ms: i64,
 ) -> Result<Answer, TableError> {
     let mut plan = QueryPlan::new(context, rules, now_ms)?;
@@ -65,6 +67,11 @@ pub(super) fn generate(
         evaluator.evaluate(at, run, prefilter, |outcome| match outcome {
             Outcome::Row(candidate) => {
                 found += 1;
+                // Of more rows than fit no answer is made: the rest are counted, for the error to say.
+                if found.min(most_rows as u64) > room.rows() as u64 {
+                    candidates = Vec::new();
+                    return;
+                }
                 candidates.push(candidate);
                 if candidates.len() / 2 > most_rows {
                     keep_first(&mut candidates, most_rows);
@@ -78,6 +85,7 @@ pub(super) fn generate(
     if parameters.include_all && parameters.row_limit.is_none() && found > DEFAULT_ROW_LIMIT {
         return Err(TableError::TooManyRows { rows: found, limit: DEFAULT_ROW_LIMIT });
     }
+    room.check_count(found.min(most_rows as u64))?;
     keep_first(&mut candidates, most_rows);
     answer.rows = candidates.into_iter().map(|candidate| candidate.row).collect();
     answer.rows_cut = found - answer.rows.len() as u64;

@@ -14,7 +14,7 @@ use crate::beacon::sketch::{Pauses, RhythmSums, Variation};
 /// of agents: clockwork has 0, connections at random have 1 (of several agents 0.6, 0.43, 0.33), a
 /// sleep of +-60 % with three of ten check-ins missed has 0.4.
 const VARIATION: [f64; 4] = [0.4, 0.15, 0.1, 0.1];
-/// Of few pairs of intervals by so much more, over their number.
+/// Of few pairs of intervals it may be higher by this, divided by their number.
 const VARIATION_OF_FEW: [f64; 4] = [2.4, 1.0, 1.0, 1.0];
 
 /// Connections every few seconds, as of somebody who works through an implant: the usual gap would merge
@@ -50,13 +50,13 @@ pub(super) fn may_hold_rhythm(sums: &RhythmSums) -> bool {
     }) || may_be_polls(sums)
 }
 
-/// Whether a hypothesis with so many check-ins says anything new after one with so many `before`: a
-/// longer gap that changes nothing does not.
+/// Whether a hypothesis says anything new with this number of check-ins, after one with the number
+/// `before`: a longer gap that changes nothing does not.
 pub(super) fn is_another(hypothesis: Hypothesis, before: u64, checkins: u64) -> bool {
     hypothesis.agents > 1 || before != checkins
 }
 
-/// Whether so many connections can hold a rhythm under any hypothesis.
+/// Whether this number of connections can hold a rhythm under any hypothesis.
 pub(super) fn can_hold(connections: u64) -> bool {
     connections > FEWEST as u64
 }
