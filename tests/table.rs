@@ -81,9 +81,9 @@ fn a_row_has_what_its_columns_say() {
     let rows = cache.query(NOW_MS, "SELECT * FROM beacon_candidates").unwrap();
     let (first, last) = (START_MS / 1000, START_MS / 1000 + 180);
     let expected = format!(
-        "C:\\A.exe|42:133591680000000000|42|A.exe -x|1|1|2001:db8::1|443|tcp|c2.example|public|\
+        "C:\\A.exe|42:133591680000000000|42|A.exe -x|1|1|2001:db8::1|2001:db8::1|443|tcp|c2.example|public|\
          2001:db8::1::443|4|{first}|{last}|60.0|60.0|60.0|180.0|60.0|0.0|60|3|100.0|0|\
-         4|60.0|0.0|0|1|400|28|1.0|1.0|0.0|0.0|0.5|0.0|fixed_interval||\
+         4|60.0|0.0|0|1|1|400|28|1.0|1.0|0.0|0.0|0.5|0.0|fixed_interval||\
          █▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁|pc"
     );
     assert_eq!(rows, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
@@ -351,12 +351,14 @@ fn rotating_addresses_are_one_rhythm_by_process_and_port() {
     let rows = cache
         .query(
             NOW_MS,
-            "SELECT tuple, destination, domain, destination_scope, destination_count,
+            "SELECT tuple, destination, domain, destination_scope, destination_count, destinations,
                     number_of_connections, beacon_hours, most_frequent_interval, detected_by
              FROM beacon_candidates WHERE group_by = 'process_port'",
         )
         .unwrap();
-    let expected = "*::443||||9|80|1|60|fixed_interval,repetitive_interval,periodic";
+    let expected = "*::443||||9|10.0.0.9, 198.51.100.0, 198.51.100.1, 198.51.100.2, 198.51.100.3, \
+                    198.51.100.4, 198.51.100.5, 198.51.100.6 and 1 more|80|1|60|\
+                    fixed_interval,repetitive_interval,periodic";
     assert_eq!(rows, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
 }
 

@@ -126,6 +126,7 @@ fn facts_list(facts: &Facts) -> Markup {
             (long_fact("SophosPID", &facts.text("sophosPID")))
             (long_fact("command line", &facts.text("cmdline")))
             (long_fact("tuple", &facts.text("tuple")))
+            (long_fact("destinations", &facts.text("destinations")))
             (long_fact("domain", &facts.text("domain")))
             (fact("process instances", &facts.text("process_count")))
             (fact("protocol", &facts.text("protocol")))

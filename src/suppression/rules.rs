@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::rule::{WrittenRule, folded};
 use super::{Member, Rule, RuleError};
-use crate::journal::Protocol;
+use crate::journal::{Protocol, Scope};
 
 const DEFAULT_RULES: &str = include_str!("default_rules.toml");
 const DEFAULT: &str = "default";
@@ -116,9 +116,10 @@ impl<'r> RulesOnPath<'r> {
         self.0.iter().any(|rule| rule.reads_domains())
     }
 
-    /// Whether any of them may match connections to this port: else no name need be looked up.
-    pub fn look_at(&self, port: u16, protocol: Protocol) -> bool {
-        self.0.iter().any(|rule| rule.port_holds(port, protocol))
+    /// Whether any of them may match connections to this port of a destination in this scope: else no
+    /// name need be looked up.
+    pub fn look_at(&self, port: u16, protocol: Protocol, scope: Scope) -> bool {
+        self.0.iter().any(|rule| rule.port_holds(port, protocol) && rule.may_go_to(scope))
     }
 
     /// The first that matches a member with that pathname.
@@ -262,7 +263,9 @@ mod tests {
         assert_eq!(found(&built_in, &Member { pathname: "C:\\Users\\a\\svchost.exe", ..time }), "");
         // Azure's guest agent is Python, and talks to two ports.
         let of_python = built_in.on_path("/usr/bin/python3.11");
-        assert!(of_python.look_at(80, Protocol::Tcp) && !of_python.look_at(443, Protocol::Tcp));
+        let looks_at = |port| of_python.look_at(port, Protocol::Tcp, Scope::Public);
+        assert!(looks_at(80) && !looks_at(443));
+        assert!(of_python.look_at(443, Protocol::Tcp, Scope::Multicast));
         let off = "[[rule]]\nname = 'windows-time'\nenabled = false";
         let without = built_in.clone().with(off, "r.toml").unwrap();
         assert_eq!(found(&without, &time), "");

@@ -72,7 +72,17 @@ pub(super) const DEFINITIONS: &[CandidateColumn] = &[
     column(
         Column::new("destination_count", Kind::BigInt, "destinations in the group"),
         Needs::NOTHING,
-        |row| row.group.destination_count.into(),
+        |row| row.group.destinations.len().into(),
+    ),
+    column(
+        Column::new(
+            "destinations",
+            Kind::Text,
+            "those with the most connections, separated by commas: up to eight, and how many \
+             more there are",
+        ),
+        Needs::DESTINATION,
+        |row| row.parties.destinations.as_str().into(),
     ),
     column(
         Column::new(

@@ -3,6 +3,7 @@
 //! Only one such group is in memory at once, and of it no more than the query's columns need; what is
 //! computed of it is decided by the caller.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -47,7 +48,8 @@ pub(super) struct ResultGroup {
     pub(super) protocol: Protocol,
     /// Not known if instances were not read.
     pub(super) process_count: usize,
-    pub(super) destination_count: usize,
+    /// The name ids of the destinations, those with the most connections first.
+    pub(super) destinations: Vec<u32>,
     /// What suppression rules look at: groups of the cache, each with the domain ids of its
     /// connections; these are 0 if they were not read.
     pub(super) members: Vec<(Group, u32)>,
@@ -163,7 +165,7 @@ impl ResultGroup {
             latest: Latest { time_ms: member.outline.span_ms.1, group, instance: 0, domain: 0 },
             protocol: group.protocol,
             process_count: 0,
-            destination_count: 1,
+            destinations: vec![group.destination],
             members: vec![(group, 0)],
         }
     }
@@ -183,7 +185,8 @@ struct Gathering {
     latest: Option<Latest>,
     protocols: FxHashSet<Protocol>,
     instances: FxHashSet<u32>,
-    destinations: FxHashSet<u32>,
+    /// How many connections each has.
+    destinations: FxHashMap<u32, usize>,
     members: FxHashMap<(u32, u32), Group>,
 }
 
@@ -203,7 +206,7 @@ impl Gathering {
             self.latest = Some(Latest { time_ms, group, instance, domain });
         }
         self.protocols.insert(group.protocol);
-        self.destinations.insert(group.destination);
+        *self.destinations.entry(group.destination).or_default() += times_ms.len();
         self.instances.insert(instance);
         self.members.entry((group.id, domain)).or_insert(group);
     }
@@ -236,6 +239,8 @@ impl Gathering {
             (Some(protocol), None) => *protocol,
             _ => Protocol::Unknown,
         };
+        let mut destinations: Vec<(u32, usize)> = self.destinations.into_iter().collect();
+        destinations.sort_unstable_by_key(|(name, connections)| (Reverse(*connections), *name));
         Some(ResultGroup {
             outline,
             times_ms: self.times_ms,
@@ -247,7 +252,7 @@ impl Gathering {
             latest: self.latest?,
             protocol,
             process_count: self.instances.len(),
-            destination_count: self.destinations.len(),
+            destinations: destinations.into_iter().map(|(name, _)| name).collect(),
             members: self.members.into_iter().map(|((_, domain), group)| (group, domain)).collect(),
         })
     }

@@ -1,11 +1,13 @@
 //! The best fit of a group's connections, over all hypotheses of how they came about.
 
-use super::fit::{FEWEST, Fit, Search};
+use super::fit::{FEWEST, Fit, Search, within};
 use super::intervals::Intervals;
 use super::screening::{POLLS, are_polls, is_another, resembles_rhythm};
 use super::timer::MULTIPLES;
 use crate::beacon::checkins::{self, MERGE_GAP_MS};
 use crate::beacon::hypothesis::{HYPOTHESES, Hypothesis};
+use crate::beacon::periodicity::Periodicity;
+use crate::beacon::quantile::quartiles;
 use crate::beacon::sketch::{Pauses, Variation};
 
 /// With such a score the usual hypotheses explain the rhythm; only with less are others tried.
@@ -37,6 +39,10 @@ const FEWEST_POLLS: usize = 25;
 pub struct BestFit {
     pub(super) fit: Fit,
     pub(super) hypothesis: Hypothesis,
+    /// Check-ins under it.
+    pub(super) checkins: usize,
+    /// Of the fit; `None` if no interval lies in its windows.
+    pub(super) periodicity: Option<Periodicity>,
 }
 
 impl BestFit {
@@ -63,10 +69,13 @@ impl BestFit {
             let resembles = if is_poll {
                 are_polls(&merged)
             } else {
-                let variation = Variation::from_checkins(&merged, hypothesis);
-                let pauses = Pauses::from_times(times_ms, hypothesis);
+                // In this order, because most hypotheses end at the first.
                 is_another(hypothesis, before, merged.len() as u64)
-                    && resembles_rhythm(&variation, &pauses, hypothesis)
+                    && resembles_rhythm(
+                        &Variation::from_checkins(&merged, hypothesis),
+                        &Pauses::from_times(times_ms, hypothesis),
+                        hypothesis,
+                    )
             };
             if !resembles {
                 continue;
@@ -75,7 +84,9 @@ impl BestFit {
             let fit = search(hypothesis, resolution_s).best_fit(&intervals);
             if let Some(fit) = fit.filter(|fit| best.is_none_or(|best| fit.score > best.fit.score))
             {
-                best = Some(BestFit { fit, hypothesis });
+                let checkins = merged.len();
+                let periodicity = periodicity(&fit, &intervals);
+                best = Some(BestFit { fit, hypothesis, checkins, periodicity });
             }
         }
         best
@@ -85,6 +96,18 @@ impl BestFit {
     pub fn score(&self) -> f64 {
         self.fit.score
     }
+}
+
+/// Period, jitter and missed check-ins of a fit, from the intervals in its windows.
+fn periodicity(fit: &Fit, intervals: &Intervals) -> Option<Periodicity> {
+    let judged = intervals.sorted_s().get(..fit.judged)?;
+    let mut sleeps_s = Vec::with_capacity(judged.len());
+    for (window, range) in within(fit.timer, judged) {
+        let inside = judged.get(range).unwrap_or_default();
+        sleeps_s.extend(inside.iter().map(|interval_s| interval_s / window.multiple as f64));
+    }
+    let [lower_s, period, upper_s] = quartiles(&mut sleeps_s)?;
+    Some(Periodicity { period, jitter: (upper_s - lower_s) / period, missed: fit.missed })
 }
 
 /// What is looked for under a hypothesis.
