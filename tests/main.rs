@@ -30,6 +30,7 @@ mod readers;
 #[cfg(unix)]
 mod real_osquery;
 mod report;
+mod retention;
 mod rhythm;
 #[cfg(unix)]
 mod soak;

@@ -6,6 +6,7 @@
 //! decided to the right of this room.
 
 mod error;
+mod evictions;
 mod format;
 mod location;
 mod read;
@@ -13,6 +14,7 @@ mod sources;
 mod write;
 
 pub use error::CacheError;
+pub use evictions::{Evicted, Reason};
 pub use format::block::{self, Connection};
 pub use format::decoded::{DecodedBlock, Parts, Run};
 pub use format::group::Group;

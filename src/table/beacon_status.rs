@@ -3,10 +3,12 @@
 
 use super::tables::{Answer, Facts};
 use super::{Row, TableError, Value};
-use crate::cache::{CacheError, Reader, Totals};
+use crate::cache::{CacheError, Evicted, Reader, Reason, Totals};
 
 /// The cache's own row: its name, and that of the writer's notes on it.
 const CACHE: &str = "cache";
+/// For so long after connections had to go for the cache's size, its state has a warning.
+const WARNS_MS: u64 = 86_400_000;
 
 /// All rows.
 pub(super) fn generate(
@@ -35,7 +37,7 @@ pub(super) fn generate(
             source.last_error.into(),
             "".into(),
         ];
-        row.extend(std::iter::repeat_n(Value::Null, 10));
+        row.extend(std::iter::repeat_n(Value::Null, 14));
         row.push(env!("CARGO_PKG_VERSION").into());
         rows.push(row.into());
     }
@@ -43,8 +45,22 @@ pub(super) fn generate(
     let last_error = if reason.is_empty() { note } else { reason };
     let totals = reader.totals()?;
     let lag = lag(totals.last_ms);
-    rows.push(cache_row(state, last_error, Some(totals), lag, facts));
+    let evicted = reader.evicted()?;
+    let state = match is_full(&evicted, now_ms) {
+        true => format!("{state}; full, so that the oldest go before their time"),
+        false => state.to_owned(),
+    };
+    rows.push(cache_row(&state, last_error, Some((totals, evicted)), lag, facts));
     Ok(Answer { rows, ..Answer::default() })
+}
+
+/// Whether connections had to go for the cache's size lately.
+fn is_full(evicted: &[Evicted; 4], now_ms: i64) -> bool {
+    let mut by_reason = Reason::ALL.iter().zip(evicted);
+    by_reason.any(|(reason, evicted)| {
+        let is_for_size = matches!(reason, Reason::Size | Reason::Share);
+        is_for_size && evicted.last_ms.is_some_and(|last| last.abs_diff(now_ms) < WARNS_MS)
+    })
 }
 
 /// The one row of a cache that cannot be read.
@@ -63,17 +79,18 @@ pub(super) fn without_cache(facts: &Facts<'_>, error: &CacheError) -> Answer {
 fn cache_row(
     state: &str,
     last_error: String,
-    totals: Option<Totals>,
+    held: Option<(Totals, [Evicted; 4])>,
     lag: Value,
     facts: &Facts<'_>,
 ) -> Row {
-    let totals = totals.as_ref();
+    let totals = held.as_ref().map(|(totals, _)| totals);
+    let evicted = held.as_ref().map(|(_, evicted)| evicted);
     let of = |part: fn(&Totals) -> u64| Value::from(totals.map(part));
     let time = |part: fn(&Totals) -> Option<i64>| {
         Value::from(totals.and_then(part).map(|ms| ms.div_euclid(1000)))
     };
     let last_query = facts.last_query;
-    Row::from(vec![
+    let mut row = vec![
         CACHE.into(),
         state.into(),
         Value::Null,
@@ -94,6 +111,11 @@ fn cache_row(
         last_query.map(|last| last.cost.bytes).into(),
         last_query.map(|last| last.rows_cut).into(),
         last_query.map(|last| last.rows_suppressed).into(),
-        env!("CARGO_PKG_VERSION").into(),
-    ])
+    ];
+    row.extend(
+        (0..Reason::ALL.len())
+            .map(|reason| Value::from(evicted.map(|evicted| evicted[reason].connections))),
+    );
+    row.push(env!("CARGO_PKG_VERSION").into());
+    row.into()
 }

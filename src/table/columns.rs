@@ -345,5 +345,25 @@ const STATUS: &[Column] = &[
         Kind::BigInt,
         "rows that suppression rules kept from it; NULL as last_query_ms",
     ),
+    plain(
+        "evicted_age",
+        Kind::BigInt,
+        "connections that were removed because they were older than retention.days; NULL for a source",
+    ),
+    plain(
+        "evicted_size",
+        Kind::BigInt,
+        "connections that were removed to keep the cache within retention.megabytes; NULL for a source",
+    ),
+    plain(
+        "evicted_share",
+        Kind::BigInt,
+        "the same of pathnames and hosts that held more than a quarter of the cache; NULL for a source",
+    ),
+    plain(
+        "evicted_future",
+        Kind::BigInt,
+        "connections that were removed because they were dated after now; NULL for a source",
+    ),
     plain("version", Kind::Text, "version of beacon_candidates"),
 ];

@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
-use crate::cache::format::schema;
+use crate::cache::evictions::{self, Evicted};
+use crate::cache::format::{group, schema};
 use crate::cache::sources::{self, Source};
 use crate::cache::{CacheError, location};
 use crate::journal::{FileTime, SophosPid};
+use crate::varint::DecodeError;
 
 /// What a reader has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -203,6 +205,11 @@ impl Reader {
         sources::all(&self.database)
     }
 
+    /// How many connections had to go, in the order of [`crate::cache::Reason::ALL`].
+    pub fn evicted(&self) -> Result<[Evicted; 4], CacheError> {
+        evictions::all(&self.database)
+    }
+
     /// Unix milliseconds of the latest connection; `None` if there is none.
     pub fn last_ms(&self) -> Result<Option<i64>, CacheError> {
         Ok(self.database.query_row("SELECT last_ms FROM latest", [], |row| row.get(0))?)
@@ -233,6 +240,15 @@ impl Reader {
         let log = location::with_suffix(&self.path, "-wal");
         let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         size(&self.path) + size(&log)
+    }
+
+    /// Whether all blocks have checksums; those that have one are checked in any case.
+    pub(crate) fn are_checked(&self) -> bool {
+        schema::are_checked(&self.database).unwrap_or(true)
+    }
+
+    pub(crate) fn damaged_block(&self, id: i64, error: DecodeError) -> CacheError {
+        self.damaged(&format!("{error}, of {}", group::describe_block(id, &self.database)))
     }
 
     pub(crate) fn damaged(&self, reason: &str) -> CacheError {

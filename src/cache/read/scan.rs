@@ -15,7 +15,7 @@ use crate::varint::DecodeError;
 pub const ALL_GROUPS: (u32, u32) = (0, u32::MAX);
 /// The blocks of groups from an id on, undecoded. Where to end is sooner seen than asked for.
 const SUMMARIES: &str = "
-    SELECT summary FROM block WHERE group_id >= ?1 ORDER BY group_id, first_ms, last_ms, id";
+    SELECT summary, id FROM block WHERE group_id >= ?1 ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
 /// that begin before it only the last can.
 const BLOCKS: &str = "
@@ -81,11 +81,18 @@ impl Reader {
         let sqlite = CacheError::from;
         let mut select = self.database.prepare_cached(SUMMARIES).map_err(sqlite)?;
         let mut rows = select.query([groups.0]).map_err(sqlite)?;
+        let are_checked = self.are_checked();
         let (mut open, mut summary) = (None::<Group>, Sketch::default());
         let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::new(self), Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
-            let row = BlockRow::from_bytes(bytes).map_err(CacheError::from)?;
+            let row = match BlockRow::from_bytes(bytes, are_checked) {
+                Ok(row) => row,
+                Err(error) => {
+                    let id = row.get(1).map_err(sqlite)?;
+                    return Err(self.damaged_block(id, error).into());
+                }
+            };
             let BlockRow { id, group, span_ms: (first_ms, last_ms), mut sketch } = row;
             if group.id > groups.1 {
                 break;
@@ -112,7 +119,7 @@ impl Reader {
                 continue; // nothing of it is in the window
             };
             ids.push(id);
-            add(&mut summary, &block).map_err(CacheError::from)?;
+            add(&mut summary, &block).map_err(|error| self.damaged_block(id, error))?;
             open = Some(group);
         }
         open.map_or(Ok(()), |group| take(group, &summary, &ids))
