@@ -157,12 +157,20 @@ impl Collecting {
         let mut removed_expired = Instant::now();
         loop {
             let now_ms = jiff::Timestamp::now().as_millisecond();
+            if polling.writer.is_replaced() {
+                polling.writer = polling.writer.begin_again(ROLE)?.with_batch(BATCH);
+            }
+            let mut outcome = Ok(true);
             if removed_expired.elapsed() > REMOVES_EXPIRED {
-                polling.writer.remove_expired(now_ms)?;
+                outcome =
+                    polling.writer.remove_expired(now_ms).map(|_| true).map_err(Stopped::from);
                 removed_expired = Instant::now();
             }
+            if outcome.is_ok() {
+                outcome = polling.poll(&self.socket, slices, reach, now_ms);
+            }
             let mut pause = interval;
-            match polling.poll(&self.socket, slices, reach, now_ms) {
+            match outcome {
                 Ok(is_up_to_date) => {
                     *next_pause = FIRST_PAUSE;
                     if std::mem::take(&mut failures) > 0 {
@@ -187,7 +195,14 @@ impl Collecting {
                 }
                 Err(stopped) => return Err(stopped),
             }
-            self.rest(&mut polling.writer, pause)?;
+            if let Err(error) = self.rest(&mut polling.writer, pause) {
+                match error.is_damage() {
+                    true => {
+                        polling.writer = polling.writer.replace_damaged(&error)?.with_batch(BATCH);
+                    }
+                    false => return Err(error.into()),
+                }
+            }
             if self.is_ending() {
                 return Err(Stopped::Ends);
             }
