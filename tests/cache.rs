@@ -1,12 +1,15 @@
 //! The cache: what is counted once, what is kept, who may open it.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use beacon_candidates::beacon::sketch::VERSION;
 use beacon_candidates::cache::{
     ALL_GROUPS, CacheError, Payloads, ReadAhead, Reader, Retention, Writer,
 };
+use beacon_candidates::host::embedded;
+use beacon_candidates::table::Tables;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -828,4 +831,32 @@ fn symbolic_links_are_not_written_through() {
         assert!(refused.to_string().contains("symbolic link"), "{suffix}: {refused}");
         assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
     }
+}
+
+/// Three million processes of one group took four gigabytes.
+#[test]
+fn a_query_with_a_budget_is_bounded_in_memory() {
+    let cache = TestCache::new();
+    let journal: String = (0..60_000)
+        .map(|pid| {
+            format!(
+                "{{\"time\":{},\"pathname\":\"/bin/a\",\"pid\":{pid},\"destination\":\
+                 \"192.0.2.1\",\"destinationport\":443}}\n",
+                START_MS / 1000 + pid / 10,
+            )
+        })
+        .collect();
+    cache.import(journal);
+    let ask = |tables: Tables| {
+        let connection = embedded::open(&Arc::new(tables), LATER_MS).unwrap();
+        let sql = "SELECT count(*) FROM beacon_candidates
+                   WHERE group_by = 'process_instance' AND since = 0 AND include_all = 1
+                     AND row_limit = 10";
+        connection.query_row(sql, [], |row| row.get::<_, u64>(0)).map_err(|error| error.to_string())
+    };
+    let budget = Duration::from_secs(3600);
+    let refused = ask(Tables::new(cache.path()).with_budget(budget)).unwrap_err();
+    assert!(refused.contains("takes more than 67.11 MB of memory"), "{refused}");
+    // Who asks at a terminal may have more.
+    assert_eq!(ask(Tables::new(cache.path())), Ok(10));
 }

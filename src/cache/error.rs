@@ -90,6 +90,13 @@ pub enum CacheError {
         words::duration(.0.as_secs_f64())
     )]
     OutOfTime(Duration),
+    /// A query would hold more in memory than it may.
+    #[error(
+        "the query takes more than {} of memory: ask for fewer hours, narrow it by pathname or \
+         destination, or group by something else than process_instance",
+        words::bytes(*.0)
+    )]
+    OutOfMemory(u64),
     /// A block does not decode.
     #[error("the cache is damaged: {error}, of {group}")]
     Block {

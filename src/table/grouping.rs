@@ -18,6 +18,8 @@ use crate::journal::Protocol;
 
 /// So many connections space is reserved for at once.
 const MOST_RESERVED: u64 = 1 << 20;
+/// What a process instance of one connection takes in memory, in bytes: measured.
+const GATHERING_BYTES: u64 = 1400;
 
 /// What is to be known of a result group's connections.
 #[derive(Debug)]
@@ -156,7 +158,10 @@ fn gather_tally(
 ) -> Result<Option<ResultGroup>, TableError> {
     let mut gathering = Gathering { tally: Some(tally), ..Gathering::default() };
     let last_day = selection.last_day;
-    selection.runs(member, parts, |run| gathering.add(&run, member, last_day))?;
+    selection.runs(member, parts, |run| {
+        gathering.add(&run, member, last_day);
+        Ok(())
+    })?;
     Ok(gathering.finish_as(member.outline))
 }
 
@@ -172,13 +177,15 @@ fn gather_connections(
     let timeline = Timeline::of_times(space);
     let mut whole = Gathering { timeline, ..Gathering::default() };
     for member in members {
-        let last_day = selection.last_day;
+        let (last_day, reader) = (selection.last_day, selection.reader);
         selection.runs(member, parts, |run| {
+            reader.check_memory(gatherings.len() as u64 * GATHERING_BYTES)?;
             let gathering = match keeps_apart {
                 true => gatherings.entry(run.instance).or_default(),
                 false => &mut whole,
             };
             gathering.add(&run, member, last_day);
+            Ok(())
         })?;
     }
     if keeps_apart {

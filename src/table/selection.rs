@@ -161,13 +161,10 @@ impl<'r> Selection<'r> {
         &mut self,
         member: &Member,
         parts: Parts,
-        mut take: impl FnMut(Run<'_>),
+        take: impl FnMut(Run<'_>) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         let blocks = blocks_of(&self.blocks, member);
-        self.payloads.runs(blocks, self.window, parts, |run| {
-            take(run);
-            Ok(())
-        })
+        self.payloads.runs(blocks, self.window, parts, take)
     }
 
     /// Keeps only groups whose rows can pass `narrowing`, where each row shows one host,

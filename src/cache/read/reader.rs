@@ -62,6 +62,9 @@ pub struct Totals {
 /// Smaller caches are read sooner than they are opened a second time, in bytes.
 const WORTH_A_TWIN: u64 = 1 << 20;
 
+/// With a budget of time, a query may hold so many bytes while it is computed.
+const MEMORY_BUDGET: u64 = 64 << 20;
+
 /// A reader of a cache.
 pub struct Reader {
     pub(crate) database: Database,
@@ -144,6 +147,14 @@ impl Reader {
             Some((deadline, budget)) if Instant::now() > deadline => {
                 Err(CacheError::OutOfTime(budget))
             }
+            _ => Ok(()),
+        }
+    }
+
+    /// An error once an answer holds so many bytes while it is computed; not without a budget.
+    pub fn check_memory(&self, bytes: u64) -> Result<(), CacheError> {
+        match self.deadline {
+            Some(_) if bytes > MEMORY_BUDGET => Err(CacheError::OutOfMemory(MEMORY_BUDGET)),
             _ => Ok(()),
         }
     }

@@ -10,6 +10,7 @@ mod extension;
 mod manager;
 mod polling;
 mod slices;
+mod stale_sockets;
 mod stream;
 mod supervisor;
 mod wire;

@@ -18,6 +18,7 @@ use super::answers::locked;
 use super::collection::Collecting;
 use super::extension::{Extension, IDENTITY};
 use super::manager::{Manager, ManagerError};
+use super::stale_sockets;
 use super::stream::{connect, is_gone, open, socket_of};
 use crate::cache::Retention;
 use crate::host::config::Collection;
@@ -174,6 +175,7 @@ impl Supervisor {
 
     fn watch(&self) -> Result<(), SupervisorError> {
         self.wait_for_osquery()?;
+        stale_sockets::remove(&self.options.socket);
         let ends = Arc::clone(&self.ends);
         let collecting = Collecting::new(&self.options, Arc::clone(&self.cache_use), ends);
         *locked(&self.collecting) = Some(thread::spawn(move || collecting.run()));
