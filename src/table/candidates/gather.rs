@@ -65,8 +65,12 @@ pub(super) struct Latest {
     pub(super) domain: u32,
 }
 
+/// What a process instance of one connection takes in memory, in bytes: measured.
+const GATHERING_BYTES: u64 = 1400;
+
 /// Reads the connections of groups.
 pub(super) struct Gatherer<'r> {
+    reader: &'r Reader,
     payloads: Payloads<'r>,
     /// The ids of the blocks of all members.
     blocks: Vec<i64>,
@@ -82,6 +86,7 @@ impl<'r> Gatherer<'r> {
         let (first_ms, until_ms) = scan.span_ms.unwrap_or(window.span_ms());
         let since_ms = first_ms.max(rita::span_begin_ms(until_ms));
         Gatherer {
+            reader,
             payloads: Payloads::new(reader),
             blocks: std::mem::take(&mut scan.blocks),
             window,
@@ -105,7 +110,10 @@ impl<'r> Gatherer<'r> {
         let mut gathering = Gathering { times_ms, ..Gathering::default() };
         let last_day = self.last_day;
         for member in members {
-            self.runs(member, parts, |run| gathering.add(&run, member, last_day))?;
+            self.runs(member, parts, |run| {
+                gathering.add(&run, member, last_day);
+                Ok(())
+            })?;
         }
         Ok(match members {
             [member] => gathering.finish_with(member.outline),
@@ -126,9 +134,12 @@ impl<'r> Gatherer<'r> {
         let parts = Parts { instances: true, ..parts };
         let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
         let last_day = self.last_day;
+        let reader = self.reader;
         for member in members {
             self.runs(member, parts, |run| {
+                reader.check_memory(gatherings.len() as u64 * GATHERING_BYTES)?;
                 gatherings.entry(run.instance).or_default().add(&run, member, last_day);
+                Ok(())
             })?;
         }
         Ok(gatherings.into_values().filter_map(Gathering::finish).collect())
@@ -139,14 +150,11 @@ impl<'r> Gatherer<'r> {
         &mut self,
         member: &Member,
         parts: Parts,
-        mut take: impl FnMut(Run<'_>),
+        take: impl FnMut(Run<'_>) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         let (from, count) = member.blocks;
         let blocks = self.blocks.get(from..from + count).unwrap_or_default();
-        self.payloads.runs(blocks, self.window, parts, |run| {
-            take(run);
-            Ok(())
-        })
+        self.payloads.runs(blocks, self.window, parts, take)
     }
 }
 
