@@ -615,7 +615,8 @@ fn a_group_that_never_rests_has_the_row_of_its_only_instance() {
             let row = |group_by: &str| {
                 let sql = format!(
                     "SELECT {columns} FROM beacon_candidates
-                     WHERE group_by = '{group_by}' AND since = {} AND until = {}",
+                     WHERE group_by = '{group_by}' AND min_average_interval = 0
+                       AND since = {} AND until = {}",
                     START_S + since_s,
                     START_S + until_s,
                 );
