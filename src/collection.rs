@@ -20,7 +20,12 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(250);
 /// What an upgrade of the cache leaves to be done is done for so long at a time.
 const UPGRADE_SLICE: Duration = Duration::from_millis(50);
+const BETWEEN_WARNINGS: Duration = Duration::from_secs(60);
+/// What other writers are told of us once a cache was begun again.
+const ROLE: &str = "a collection";
 const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
+/// A connection may be dated so much after now: its time and ours are of one clock, read twice.
+const AHEAD_MS: i64 = 60_000;
 /// Connections in memory; a batch has seldom many more than `BATCH`.
 const MOST_IN_MEMORY: usize = 1 << 13;
 
@@ -42,6 +47,11 @@ pub fn collect(
     let mut removed_expired = Instant::now();
     let mut is_upgrading = true;
     while goes_on() {
+        if writer.is_replaced() {
+            let again = writer.begin_again(ROLE).map_err(ReadError::Sink)?;
+            writer = again.with_batch(MOST_IN_MEMORY);
+            batch.begin(&mut writer).map_err(ReadError::Sink)?;
+        }
         let mut outcome = batch.read(&mut writer);
         if outcome.is_ok() && batch.is_due() {
             outcome = batch.commit(&mut writer).map_err(ReadError::Sink);
@@ -75,6 +85,8 @@ struct Batch {
     added: u64,
     rejected: u64,
     last_error: String,
+    /// When a loss was last logged.
+    warned: Option<Instant>,
 }
 
 impl Batch {
@@ -86,6 +98,7 @@ impl Batch {
             added: 0,
             rejected: 0,
             last_error: String::new(),
+            warned: None,
         }
     }
 
@@ -97,6 +110,7 @@ impl Batch {
 
     fn read(&mut self, writer: &mut Writer) -> Result<(), CollectionError> {
         let Batch { journal, last_error, .. } = self;
+        writer.refuse_after(now_ms().saturating_add(AHEAD_MS));
         let mut pass = Pass::new(writer, |rejection: Rejection| {
             *last_error = format!("a connection was rejected: {}", rejection.reason);
         });
@@ -148,7 +162,11 @@ impl Batch {
             let time = words::time(now_ms());
             self.last_error =
                 format!("{lost} by {time}, because they came faster than they were written");
-            log::warn!("{}: {}", self.journal.name(), self.last_error);
+            // A flood loses connections at each commit; beacon_status has the latest.
+            if self.warned.is_none_or(|warned| warned.elapsed() > BETWEEN_WARNINGS) {
+                log::warn!("{}: {}", self.journal.name(), self.last_error);
+                self.warned = Some(Instant::now());
+            }
         }
     }
 }

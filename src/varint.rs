@@ -14,6 +14,9 @@ pub enum DecodeError {
     /// A number in them is out of range.
     #[error("the block holds a number that is out of range")]
     Overflow,
+    /// They are not those that were stored there.
+    #[error("the block does not match its checksum")]
+    Checksum,
 }
 
 /// Appends `value` in LEB128: seven bits a byte, the lowest first.

@@ -1,10 +1,13 @@
 //! The cache: what is counted once, what is kept, who may open it.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use beacon_candidates::beacon::sketch::VERSION;
 use beacon_candidates::cache::{CacheError, Payloads, ReadAhead, Reader, Retention, Writer};
+use beacon_candidates::host::embedded;
+use beacon_candidates::table::Tables;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -280,7 +283,11 @@ fn the_latest_connection_is_that_of_all_passes_until_none_is_left() {
         cache.import(at(times));
         assert_eq!(last_ms(), Some(latest));
     }
-    cache.writer().remove_expired(START_MS + 40 * 86_400_000).unwrap();
+    let mut writer = cache.writer();
+    for day in 0..=40 {
+        writer.remove_expired(START_MS + day * 86_400_000).unwrap();
+    }
+    drop(writer);
     assert_eq!(last_ms(), None);
     cache.import(at([3]));
     assert_eq!(last_ms(), Some(3));
@@ -533,6 +540,10 @@ fn sketches_of_another_version_are_not_used_and_made_anew() {
         let mut other = row[..at].to_vec();
         other.extend(VERSION.wrapping_add(1).to_le_bytes());
         other.extend([0; 60]);
+        let id: i64 = database
+            .query_row("SELECT id FROM block WHERE summary = ?1", [row], |row| row.get(0))
+            .unwrap();
+        other.extend(checksum(id, &other).to_le_bytes());
         database.execute("UPDATE block SET summary = ?1 WHERE summary = ?2", (other, row)).unwrap();
     }
     database.execute("UPDATE sketches SET version = 1", []).unwrap();
@@ -553,7 +564,7 @@ fn an_upgrade_leaves_a_block_that_does_not_decode_to_those_who_read_it() {
     let last = "id = (SELECT max(id) FROM payload)";
     database.execute(&format!("UPDATE payload SET bytes = x'01ff' WHERE {last}"), []).unwrap();
     database.execute("UPDATE block SET summary = substr(summary, 2)", []).unwrap();
-    database.execute("UPDATE sketches SET version = 0", []).unwrap();
+    database.execute("UPDATE sketches SET version = 0, are_checked = FALSE", []).unwrap();
     let of_this_version = || -> i64 {
         let sql = "SELECT count(*) FROM block WHERE hex(substr(summary, 1, 1)) = '00'";
         database.query_row(sql, [], |row| row.get(0)).unwrap()
@@ -563,7 +574,50 @@ fn an_upgrade_leaves_a_block_that_does_not_decode_to_those_who_read_it() {
     while writer.continue_upgrade(Duration::ZERO).unwrap() {}
     drop(writer);
     assert_eq!(of_this_version(), 2);
+    let without: i64 = database
+        .query_row("SELECT count(*) FROM payload WHERE substr(bytes, 1, 1) <> x'00'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert_eq!(without, 1);
     assert!(cache.query(LATER_MS, COUNT).unwrap_err().contains("damaged"));
+}
+
+/// As the cache has it.
+fn checksum(id: i64, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new_with_initial(id as u32 ^ (id >> 32) as u32);
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// Of 2,572 damages 598 changed an answer without a word.
+#[test]
+fn a_flipped_bit_in_a_block_is_an_error_that_names_the_group() {
+    let cache = TestCache::new();
+    cache.import(at((0..3_000).map(|index| index * 60_000 + index % 7 * 131)));
+    let expected = cache.query(LATER_MS, SPARKLINE).unwrap();
+    let database = rusqlite::Connection::open(cache.path()).unwrap();
+    for (table, column) in [("payload", "bytes"), ("block", "summary")] {
+        let stored: Vec<u8> = database
+            .query_row(&format!("SELECT {column} FROM {table} ORDER BY id LIMIT 1"), [], |row| {
+                row.get(0)
+            })
+            .unwrap();
+        let put = |bytes: &[u8]| {
+            let first = format!("(SELECT min(id) FROM {table})");
+            let sql = format!("UPDATE {table} SET {column} = ?1 WHERE id = {first}");
+            database.execute(&sql, [bytes]).unwrap();
+        };
+        for bit in (0..stored.len() * 8).step_by(stored.len() / 8) {
+            let mut damaged = stored.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            put(&damaged);
+            let error = cache.query(LATER_MS, SPARKLINE).unwrap_err();
+            assert!(error.contains("/bin/a to 192.0.2.1, port 443"), "{table}, bit {bit}: {error}");
+        }
+        put(&stored);
+        assert_eq!(cache.query(LATER_MS, SPARKLINE).unwrap(), expected);
+    }
 }
 
 /// A page at a time, a question over a cache that was not in memory took five times as long as
@@ -629,4 +683,136 @@ fn readers_keep_their_locks_whoever_opens_the_file_beside_them() {
     assert_locks(1);
     drop(reader);
     assert_locks(0);
+}
+
+/// To find a start among those of the same pid took as long as there were starts.
+#[test]
+fn many_starts_of_one_pid_are_told_apart() {
+    let line = |time: i64, start: Option<i64>| {
+        let start = start.map(|start| format!("\"process_start_time\":{start},"));
+        format!(
+            "{{\"time\":{time},\"pathname\":\"/bin/a\",\"pid\":7,{}\"destination\":\"192.0.2.1\",\
+             \"destinationport\":443}}\n",
+            start.unwrap_or_default()
+        )
+    };
+    let first = START_MS / 1000;
+    let cache = TestCache::new();
+    let known: String =
+        (0..3_000).map(|index| line(first + 8 * index + 1, Some(first + 8 * index))).collect();
+    cache.import(known.as_str());
+    // Without a start they belong to the latest that had started, and before all to none of them.
+    let unknown: String = (-100..3_000).map(|index| line(first + 8 * index + 3, None)).collect();
+    cache.import(unknown);
+    assert_eq!(cache.import(known).counts.added, 0);
+    let sql = "SELECT number_of_connections, count(*) FROM beacon_candidates
+               WHERE group_by = 'process_instance' AND include_all = 1 AND since = 0
+                 AND row_limit = 10000
+               GROUP BY 1 ORDER BY 1";
+    let expected = [["2".to_owned(), "3000".to_owned()], ["100".to_owned(), "1".to_owned()]];
+    assert_eq!(cache.query(LATER_MS, sql).unwrap(), expected);
+}
+
+/// After `rm`, `mv` or a file renamed over it, an extension went on writing into a file without a name.
+#[cfg(unix)]
+#[test]
+fn a_cache_that_is_removed_or_replaced_while_it_is_written_is_begun_anew() {
+    let cache = TestCache::new();
+    let with_suffix = |suffix: &str| cache.folder().join(format!("cache.sqlite{suffix}"));
+    let mut writer = cache.writer();
+    import_into(&mut writer, at([0, 1]).into());
+    assert!(!writer.is_replaced());
+    let changes: [&dyn Fn(); 3] = [
+        &|| {
+            ["", "-wal", "-shm"].iter().for_each(|suffix| {
+                fs::remove_file(with_suffix(suffix)).unwrap();
+            })
+        },
+        &|| fs::rename(cache.path(), cache.folder().join("moved")).unwrap(),
+        &|| {
+            fs::write(cache.folder().join("other"), []).unwrap();
+            fs::rename(cache.folder().join("other"), cache.path()).unwrap();
+        },
+    ];
+    for change in changes {
+        change();
+        assert!(writer.is_replaced());
+        writer = writer.begin_again("a test").unwrap();
+        import_into(&mut writer, at([2, 3, 4]).into());
+        assert!(!writer.is_replaced());
+        assert_eq!(cache.value(LATER_MS, COUNT), "3");
+        let sql = "SELECT last_error FROM beacon_status WHERE source = 'cache'";
+        let said = "the cache was removed or replaced while it was written";
+        assert_eq!(cache.value(LATER_MS, sql), said);
+    }
+    // Without its log nothing would be read again.
+    fs::remove_file(with_suffix("-wal")).unwrap();
+    assert!(writer.is_replaced());
+    drop(writer.begin_again("a test").unwrap());
+    assert_eq!(cache.value(LATER_MS, COUNT), "3");
+}
+
+/// A view in place of a table made a query run for ever, and a name of 800 MB ended the process.
+#[test]
+fn a_cache_that_somebody_else_made_is_an_error() {
+    for hostile in [
+        "DROP TABLE block; CREATE VIEW block AS WITH RECURSIVE endless(id) AS
+             (SELECT 1 UNION ALL SELECT id FROM endless)
+         SELECT id AS group_id, id AS first_ms, id AS last_ms, id, id AS connections, id AS bytes,
+                zeroblob(9) AS summary FROM endless",
+        "CREATE TRIGGER t AFTER UPDATE ON source BEGIN DELETE FROM block; END",
+        "UPDATE name SET text = CAST(zeroblob(20000000) AS TEXT) WHERE id = 1",
+    ] {
+        let cache = TestCache::new();
+        cache.import(at([0, 60_000]));
+        let database = rusqlite::Connection::open(cache.path()).unwrap();
+        database.execute_batch(hostile).unwrap();
+        drop(database);
+        let error = cache.query(LATER_MS, SPARKLINE).unwrap_err();
+        assert!(error.contains("damaged"), "{hostile}: {error}");
+    }
+}
+
+/// The lock of a cache in somebody else's folder emptied whatever file they pointed it at.
+#[cfg(unix)]
+#[test]
+fn symbolic_links_are_not_written_through() {
+    for suffix in ["", ".lock", "-wal"] {
+        let cache = TestCache::new();
+        let victim = cache.folder().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        let link = cache.folder().join(format!("cache.sqlite{suffix}"));
+        std::os::unix::fs::symlink(&victim, link).unwrap();
+        let refused = Writer::open(&cache.path(), "a test", Retention::default()).err().unwrap();
+        assert!(refused.to_string().contains("symbolic link"), "{suffix}: {refused}");
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
+    }
+}
+
+/// Three million processes of one group took four gigabytes.
+#[test]
+fn a_query_with_a_budget_is_bounded_in_memory() {
+    let cache = TestCache::new();
+    let journal: String = (0..60_000)
+        .map(|pid| {
+            format!(
+                "{{\"time\":{},\"pathname\":\"/bin/a\",\"pid\":{pid},\"destination\":\
+                 \"192.0.2.1\",\"destinationport\":443}}\n",
+                START_MS / 1000 + pid / 10,
+            )
+        })
+        .collect();
+    cache.import(journal);
+    let ask = |tables: Tables| {
+        let connection = embedded::open(&Arc::new(tables), LATER_MS).unwrap();
+        let sql = "SELECT count(*) FROM beacon_candidates
+                   WHERE group_by = 'process_instance' AND since = 0 AND include_all = 1
+                     AND row_limit = 10";
+        connection.query_row(sql, [], |row| row.get::<_, u64>(0)).map_err(|error| error.to_string())
+    };
+    let budget = Duration::from_secs(3600);
+    let refused = ask(Tables::new(cache.path()).with_budget(budget)).unwrap_err();
+    assert!(refused.contains("takes more than 67.11 MB of memory"), "{refused}");
+    // Who asks at a terminal may have more.
+    assert_eq!(ask(Tables::new(cache.path())), Ok(10));
 }

@@ -14,13 +14,15 @@ const SLICE: Slice = Slice { from_s: NOW - 300, to_s: NOW + 1, reaches_now: fals
 struct FakeOsquery {
     database: Connection,
     asked: Vec<String>,
+    /// A larger answer cannot be had.
+    most_bytes: usize,
 }
 
 impl FakeOsquery {
     fn new() -> FakeOsquery {
         let database = Connection::open_in_memory().unwrap();
         database.execute_batch(include_str!("peer/osquery.sql")).unwrap();
-        FakeOsquery { database, asked: Vec::new() }
+        FakeOsquery { database, asked: Vec::new(), most_bytes: usize::MAX }
     }
 
     fn execute(&self, sql: &str) {
@@ -49,9 +51,17 @@ impl Host for FakeOsquery {
         let mut statement = self.database.prepare(sql).map_err(failed)?;
         let names: Vec<_> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([]).map_err(failed)?;
+        let mut bytes = 0;
         while let Some(row) = rows.next().map_err(failed)? {
-            let value = |column| crate::support::text(row.get_ref(column).unwrap());
-            on_row(&names.iter().cloned().zip((0..names.len()).map(value)).collect());
+            let mut value = |column| {
+                let text = crate::support::text(row.get_ref(column).unwrap());
+                bytes += text.len();
+                text
+            };
+            on_row(&names.iter().cloned().zip((0..names.len()).map(&mut value)).collect());
+            if bytes > self.most_bytes {
+                return Err(HostError("the answer is too large".to_owned()));
+            }
         }
         Ok(())
     }
@@ -186,6 +196,37 @@ fn socket_events_have_the_starts_of_their_processes() {
         // Else osquery would move the bookmark of the scheduled query that is running.
         assert!(sql.contains("WHERE time >= "), "{sql}");
     }
+}
+
+/// A hundred processes with megabytes of arguments made each answer too large, and nothing was collected.
+#[test]
+fn long_command_lines_blind_nobody() {
+    let mut host = FakeOsquery::new();
+    for pid in 100..260 {
+        let cmdline =
+            if pid == 100 { "'short'".to_owned() } else { "hex(zeroblob(500000))".to_owned() };
+        host.execute(&format!(
+            "INSERT INTO processes VALUES ({pid}, 'x', '/x', {cmdline}, {NOW} - 60);
+             INSERT INTO process_events VALUES ({pid} + 900, '/y', {cmdline}, {NOW} - 50, '{pid}')"
+        ));
+        host.connect(NOW - 5, pid, "/x", "192.0.2.1");
+        host.connect(NOW - 5, pid + 900, "/y", "192.0.2.1");
+    }
+    host.most_bytes = 8 << 20;
+    let seen = collect(Named::SocketEvents, &mut host);
+    assert_eq!(seen.len(), 320);
+    let kept = |pid: u32| {
+        let of_pid = format!(" {pid}:");
+        let row = seen.iter().find(|row| row.contains(&of_pid)).unwrap();
+        row.rsplit(' ').next().unwrap().len() - 2
+    };
+    assert_eq!([100, 101, 1_000, 1_001].map(kept), [5, 32 << 10, 5, 512]);
+    // What still cannot be had costs the command lines that were asked for with it.
+    host.most_bytes = 1 << 20;
+    let seen = collect(Named::SocketEvents, &mut host);
+    assert_eq!(seen.len(), 320);
+    let with_start = seen.iter().filter(|row| !row.contains(":0 ")).count();
+    assert_eq!(with_start, 320);
 }
 
 #[test]

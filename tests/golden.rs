@@ -68,7 +68,7 @@ fn questions() -> [String; 6] {
              WHERE group_by = 'process_port' AND include_all = 1 AND since = {cut}
                AND until = {cut} + 40000 AND time_delta_threshold = 4.5
                AND total_events_threshold = 5 AND percent_beacon_threshold = 30
-               AND min_connections = 10 AND max_interval_spread = 60 AND row_limit = 60"
+               AND min_connections = 10 AND max_interval_spread = 60 AND min_average_interval = 0 AND row_limit = 60"
         ),
         format!(
             "SELECT {CONNECTIONS} FROM beacon_connections

@@ -217,12 +217,12 @@ impl Drop for Collect {
     }
 }
 
-/// The numbers of the load's connections that the cache has, in the order in which they were made.
-fn numbers(cache: &TestCache) -> Vec<u32> {
+/// The numbers of the connections to `network` that the cache has, in the order in which they were made.
+fn numbers(cache: &TestCache, network: u8) -> Vec<u32> {
     // The same test may be running elsewhere on this machine.
     let sql = format!(
         "SELECT destination, destinationport FROM beacon_connections
-         WHERE destination LIKE '127.78.%' AND pid = {} AND include_loopback = 1
+         WHERE destination LIKE '127.{network}.%' AND pid = {} AND include_loopback = 1
          AND row_limit = 10000000",
         std::process::id()
     );
@@ -237,10 +237,10 @@ fn numbers(cache: &TestCache) -> Vec<u32> {
 }
 
 /// Each connection has a destination of its own, which is its number.
-fn numbered_connect(number: u32) {
+fn numbered_connect(network: u8, number: u32) {
     let [_, _, third, fourth] = (number / 60_000).to_be_bytes();
     let port = (number % 60_000 + 1) as u16;
-    refused_connect((Ipv4Addr::new(127, 78, third, fourth), port).into());
+    refused_connect((Ipv4Addr::new(127, network, third, fourth), port).into());
 }
 
 /// BEACON_KILLS says how often.
@@ -249,24 +249,25 @@ fn a_killed_collect_loses_nothing_that_was_committed_and_doubles_nothing() {
     if open(KernelSource::Ebpf).is_none() {
         return;
     }
+    const NETWORK: u8 = 78;
     let kills = std::env::var("BEACON_KILLS").map_or(8, |kills| kills.parse().unwrap());
     let cache = TestCache::new();
     let mut random = ChaCha8Rng::seed_from_u64(kills);
     let mut number = 0;
     for _ in 0..kills {
         let collect = Collect::start(&cache, KernelSource::Ebpf);
-        let (first, had) = (number, numbers(&cache).len());
+        let (first, had) = (number, numbers(&cache, NETWORK).len());
         let mut made_ms = Vec::new();
         let ends = Instant::now() + Duration::from_millis(random.random_range(1..1500));
         while Instant::now() < ends {
             made_ms.push(now_ms());
-            numbered_connect(number);
+            numbered_connect(NETWORK, number);
             number += 1;
             std::thread::sleep(Duration::from_millis(3));
         }
         drop(collect); // SIGKILL
         // What this one has collected is there without a gap, up to its last batch.
-        let numbers = numbers(&cache);
+        let numbers = numbers(&cache, NETWORK);
         let collected = (numbers.len() - had) as u32;
         let expected: Vec<_> = (first..first + collected).collect();
         assert_eq!(numbers[had..], expected, "of {} made", number - first);
@@ -279,10 +280,10 @@ fn a_killed_collect_loses_nothing_that_was_committed_and_doubles_nothing() {
     // One that is told to end has everything.
     let mut collect = Collect::start(&cache, KernelSource::Ebpf);
     let first = number;
-    (first..first + 40).for_each(numbered_connect);
+    (first..first + 40).for_each(|number| numbered_connect(NETWORK, number));
     signal(&collect.0, "TERM");
     assert!(collect.0.wait().unwrap().success());
-    assert!(numbers(&cache).ends_with(&(first..first + 40).collect::<Vec<_>>()));
+    assert!(numbers(&cache, NETWORK).ends_with(&(first..first + 40).collect::<Vec<_>>()));
 }
 
 /// A shell that connects on a rhythm and writes down when.
@@ -455,6 +456,7 @@ fn beacons_are_named(source: KernelSource, fast: Rhythm, slow: Rhythm) {
 
 #[test]
 fn in_osquery_the_kernel_comes_first_and_the_last_connections_are_kept_at_the_end() {
+    const NETWORK: u8 = 83;
     if open(KernelSource::Ebpf).is_none() {
         return;
     }
@@ -466,10 +468,10 @@ fn in_osquery_the_kernel_comes_first_and_the_last_connections_are_kept_at_the_en
     let mut extension = Extension::start(&cache, &flags);
     host.wait_for_registration(1, Duration::from_secs(10));
     wait_until("collecting", Duration::from_secs(10), || Collect::begun(&cache).is_some());
-    (0..40).for_each(numbered_connect);
+    (0..40).for_each(|number| numbered_connect(NETWORK, number));
     extension.terminate();
     assert!(extension.wait(Duration::from_secs(5)).success());
-    assert_eq!(numbers(&cache), (0..40).collect::<Vec<_>>());
+    assert_eq!(numbers(&cache, NETWORK), (0..40).collect::<Vec<_>>());
     let sources = cache.reader().sources().unwrap();
     let sources: Vec<_> = sources.iter().map(|source| (&*source.name, &*source.state)).collect();
     assert_eq!(sources, [("ebpf", "collecting")]);

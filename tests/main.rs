@@ -35,6 +35,7 @@ mod readers;
 #[cfg(unix)]
 mod real_osquery;
 mod report;
+mod retention;
 mod rhythm;
 mod sensor_formats;
 #[cfg(unix)]

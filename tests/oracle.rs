@@ -155,7 +155,7 @@ proptest! {
     #[test]
     fn what_is_ruled_out_unread_would_not_have_been_named(
         rows in journal(1000), window_start in 0..12 * 3_600_000i64, spread in 0..3000i64,
-        events in 0..20i64,
+        events in 0..20i64, average in 0..60i64,
     ) {
         let cache = TestCache::new();
         // In parts, for groups of several blocks, some of them late.
@@ -167,6 +167,7 @@ proptest! {
             let query = |more: &str| cache.query(now_ms, &format!(
                 "SELECT * FROM beacon_candidates
                  WHERE group_by = '{group_by}' AND hours = 8 AND max_interval_spread = {spread}
+                   AND min_average_interval = {average}
                    AND total_events_threshold = {events} AND percent_beacon_threshold = 30 {more}"
             )).unwrap();
             prop_assert_eq!(query(""), query("AND include_all = 1 AND detected_by <> ''"));
@@ -198,7 +199,7 @@ proptest! {
             "SELECT Tuple, Destination, DestinationPort, Number_of_Connections, Min_Interval,
                     Max_Interval, Average_Interval, Sum_Interval, SophosPID, PathName
              FROM beacon_candidates
-             WHERE group_by = 'tuple' AND hours = {hours}
+             WHERE group_by = 'tuple' AND hours = {hours} AND min_average_interval = 0
                AND detected_by LIKE '%fixed_interval%'"
         )).unwrap();
         for row in &ours {

@@ -42,6 +42,8 @@ fn series(step_ms: i64) -> impl Strategy<Value = Vec<Row>> {
         (3..90usize, 10_000..200_000i64, Just(0.0)),
         // Jitter.
         (5..60usize, 20_000..300_000i64, 0.0..0.6f64),
+        // Polls.
+        (30..90usize, 1_100..4_000i64, 0.0..0.5f64),
         // Bursts, equal times among them.
         (2..40usize, 0..1_500i64, Just(1.0)),
     ];

@@ -162,6 +162,7 @@ fn the_rules_are_listed() {
                    AND enabled = 1 AND reason <> '' ORDER BY 1";
     let expected = [
         "backup",
+        "lan_discovery",
         "log_shipping",
         "osquery",
         "remote_management",

@@ -81,9 +81,9 @@ fn a_row_has_what_its_columns_say() {
     let rows = cache.query(NOW_MS, "SELECT * FROM beacon_candidates").unwrap();
     let (first, last) = (START_MS / 1000, START_MS / 1000 + 180);
     let expected = format!(
-        "C:\\A.exe|42:133591680000000000|42|A.exe -x|1|1|2001:db8::1|443|tcp|c2.example|public|\
+        "C:\\A.exe|42:133591680000000000|42|A.exe -x|1|1|2001:db8::1|2001:db8::1|443|tcp|c2.example|public|\
          2001:db8::1::443|4|{first}|{last}|60.0|60.0|60.0|180.0|60.0|0.0|60|3|100.0|0|\
-         4|60.0|0.0|0|1|400|28|1.0|1.0|0.0|0.0|0.5|0.0|fixed_interval||\
+         4|60.0|0.0|0|1|1|400|28|1.0|1.0|0.0|0.0|0.5|0.0|fixed_interval||\
          █▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁|pc"
     );
     assert_eq!(rows, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
@@ -125,13 +125,14 @@ fn parameters_are_echoed_as_given_or_show_what_applies() {
         .query(
             NOW_MS,
             "SELECT DISTINCT hours, since, until, group_by, min_connections, max_interval_spread,
+                    min_average_interval,
                     time_delta_threshold, total_events_threshold, percent_beacon_threshold,
                     include_loopback, include_all, row_limit
              FROM beacon_candidates WHERE include_loopback = 0 AND include_all = '0'",
         )
         .unwrap();
     let since = START_MS / 1000;
-    let expected = format!("24.0|{since}|{NOW}|process|3|10.0|10.0|15|95.0|0|0|1000");
+    let expected = format!("24.0|{since}|{NOW}|process|3|10.0|10.0|10.0|15|95.0|0|0|1000");
     assert_eq!(defaults, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
 }
 
@@ -350,12 +351,14 @@ fn rotating_addresses_are_one_rhythm_by_process_and_port() {
     let rows = cache
         .query(
             NOW_MS,
-            "SELECT tuple, destination, domain, destination_scope, destination_count,
+            "SELECT tuple, destination, domain, destination_scope, destination_count, destinations,
                     number_of_connections, beacon_hours, most_frequent_interval, detected_by
              FROM beacon_candidates WHERE group_by = 'process_port'",
         )
         .unwrap();
-    let expected = "*::443||||9|80|1|60|fixed_interval,repetitive_interval,periodic";
+    let expected = "*::443||||9|10.0.0.9, 198.51.100.0, 198.51.100.1, 198.51.100.2, 198.51.100.3, \
+                    198.51.100.4, 198.51.100.5, 198.51.100.6 and 1 more|80|1|60|\
+                    fixed_interval,repetitive_interval,periodic";
     assert_eq!(rows, [expected.split('|').map(str::to_owned).collect::<Vec<_>>()]);
 }
 
@@ -612,7 +615,8 @@ fn a_group_that_never_rests_has_the_row_of_its_only_instance() {
             let row = |group_by: &str| {
                 let sql = format!(
                     "SELECT {columns} FROM beacon_candidates
-                     WHERE group_by = '{group_by}' AND since = {} AND until = {}",
+                     WHERE group_by = '{group_by}' AND min_average_interval = 0
+                       AND since = {} AND until = {}",
                     START_S + since_s,
                     START_S + until_s,
                 );

@@ -94,9 +94,9 @@ fn a_table_fits_the_terminal_or_becomes_lines() {
             if width == 80 { "| beacon_ |  period |" } else { "| beacon_score |  period |" };
         assert!(lines[1].starts_with(header), "{text}");
         let of_powershell = if width == 200 {
-            r"|       0.9811 | 300.011 | 0.0    |      0 | C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe |"
+            r"|       0.9993 | 300.011 | 0.0    |      0 | C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe |"
         } else {
-            r" 0.9811 | 300.011 | 0.0    |      0 | C:\Windows\"
+            r" 0.9993 | 300.011 | 0.0    |      0 | C:\Windows\"
         };
         assert!(text.contains(of_powershell), "{text}");
     }

@@ -10,8 +10,11 @@ use beacon_candidates::beacon::sketch::Outline;
 pub const DETECTORS: [&str; 5] =
     ["fixed_interval", "repetitive_interval", "variation < 0.3", "rita_score >= 0.7", "periodic"];
 
-const SOPHOS: fixed_interval::Thresholds =
-    fixed_interval::Thresholds { min_connections: 3, max_interval_spread: 10.0 };
+const SOPHOS: fixed_interval::Thresholds = fixed_interval::Thresholds {
+    min_connections: 3,
+    max_interval_spread: 10.0,
+    min_average_interval: 10.0,
+};
 const SENTINEL: repetitive_interval::Thresholds =
     repetitive_interval::Thresholds { time_delta: 10.0, total_events: 15, percent: 95.0 };
 

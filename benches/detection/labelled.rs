@@ -68,8 +68,8 @@ pub fn score(
             let rhythm = periodic::rhythm(&times);
             println!("{label} {class}: {key:?} {} connections: {rhythm:?}", times.len());
         }
-        board.count(label, class, verdicts);
-        board.count(&format!("{label}, all"), "", verdicts);
+        board.count(label, class, &times, verdicts);
+        board.count(&format!("{label}, all"), "", &times, verdicts);
     }
     Ok(())
 }

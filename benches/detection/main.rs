@@ -4,7 +4,9 @@
 //! `cargo bench --bench detection`, or
 //! `cargo bench --bench detection -- --journal FILE... --labels FILE`.
 
+mod bound;
 mod detectors;
+mod keeps_time;
 mod labelled;
 mod ordinary;
 mod scoreboard;
@@ -57,6 +59,7 @@ fn main() -> Result<()> {
             labelled::score(&arguments.journal, labels, least, arguments.list, &mut board)?;
         }
         (None, true) => {
+            bound::print(arguments.seeds);
             sweep::score(arguments.seeds, &mut board);
             ordinary::score(arguments.seeds * 50, &mut board);
         }

@@ -12,7 +12,7 @@ const START_MS: f64 = 1.79e12;
 /// Scores so many groups of each kind.
 pub fn score(groups: u64, board: &mut Scoreboard) {
     type Kind = (&'static str, fn(usize, &mut ChaCha8Rng) -> Vec<f64>);
-    const HUMAN: [Kind; 7] = [
+    const HUMAN: [Kind; 9] = [
         ("at random (Poisson)", poisson),
         ("browsing in bursts", browsing),
         ("one site among many", one_site),
@@ -20,6 +20,8 @@ pub fn score(groups: u64, board: &mut Scoreboard) {
         ("retries within seconds", retries),
         ("retries that back off", backing_off),
         ("a day's long-lived sockets", long_lived),
+        ("bursts with two equal pauses", two_equal_pauses),
+        ("follow-ups, uniform pauses", follow_ups),
     ];
     let mut random = ChaCha8Rng::seed_from_u64(2);
     for (kind, draw) in HUMAN {
@@ -43,6 +45,14 @@ pub fn score(groups: u64, board: &mut Scoreboard) {
             count("rhythms without a timer", kind, seconds, false, board);
         }
     }
+    const UNUSUAL: [Kind; 2] =
+        [("polls of 1 to 3 s", polls), ("two to four agents in turn", in_turn)];
+    for (kind, draw) in UNUSUAL {
+        for _ in 0..groups {
+            let seconds = draw(random.random_range(50..=200), &mut random);
+            count("unusual implants", kind, seconds, false, board);
+        }
+    }
     for _ in 0..groups {
         let timer = timer(random.random_range(8..=200), &mut random);
         count("machine timers", "updaters, agents", timer, false, board);
@@ -58,7 +68,7 @@ fn count(section: &str, kind: &str, seconds: Vec<f64>, is_whole: bool, board: &m
     times.sort_unstable();
     let bytes: Vec<u64> = times.iter().map(|time| 300 + time.unsigned_abs() % 5_000).collect();
     let end = times.last().copied().unwrap_or_default();
-    board.count(section, kind, verdicts(&times, &bytes, end));
+    board.count(section, kind, &times, verdicts(&times, &bytes, end));
 }
 
 fn exponential(mean: f64, random: &mut ChaCha8Rng) -> f64 {
@@ -146,6 +156,52 @@ fn backing_off(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
 fn long_lived(_count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let count = random.random_range(8..16);
     (0..count).map(|_| random.random_range(0.0..86_400.0)).collect()
+}
+
+/// A burst, and two pauses that happen to be alike.
+fn two_equal_pauses(_count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let count = random.random_range(6..16);
+    let long = random.random_range(600.0..7_200.0);
+    let first = random.random_range(1..count);
+    let second = (first + random.random_range(1..count - 1) - 1) % (count - 1) + 1;
+    let mut at = 0;
+    cumulated(count, || {
+        at += 1;
+        if at == first + 1 || at == second + 1 { long } else { exponential(30.0, random) }
+    })
+}
+
+/// A quarter to a half of all connections follow another within seconds.
+fn follow_ups(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let share = random.random_range(0.25..0.5);
+    cumulated(count, || match random.random_bool(share) {
+        true => random.random_range(2.0..10.0),
+        false => random.random_range(20.0..120.0),
+    })
+}
+
+/// Somebody works through an implant.
+fn polls(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    cumulated(count, || random.random_range(1.0..3.0))
+}
+
+/// Several agents of one program, each with a sleep that its neighbour's nearly is.
+fn in_turn(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
+    let agents = random.random_range(2..=4_usize);
+    let period = random.random_range(30.0..600.0);
+    let mut times: Vec<f64> = (0..agents)
+        .flat_map(|agent| {
+            let offset = period * (agent as f64 + random.random_range(0.2..0.8)) / agents as f64;
+            let mut time = offset;
+            let sleeps = (0..count.div_ceil(agents)).map(|_| {
+                time += period * (1.0 + 0.002 * random.random_range(-1.0..1.0));
+                time
+            });
+            sleeps.collect::<Vec<f64>>()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times
 }
 
 fn timer(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {

@@ -97,11 +97,11 @@ pub fn score(seeds: u64, board: &mut Scoreboard) {
     let sections = ["jitter", "check-ins", "missed", "sleep", "period", "lid closed"];
     for (at, section) in sections.into_iter().enumerate() {
         for (kinds, verdicts) in &outcomes {
-            board.count(&format!("implants by {section}"), &kinds[at], *verdicts);
+            board.count(&format!("implants by {section}"), &kinds[at], &[], *verdicts);
         }
     }
     for (_, verdicts) in &outcomes {
-        board.count("implants", "all", *verdicts);
+        board.count("implants", "all", &[], *verdicts);
     }
 }
 

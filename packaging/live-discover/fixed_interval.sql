@@ -23,5 +23,6 @@ FROM beacon_candidates
 WHERE group_by = 'tuple'
   AND hours = $$Hours to check$$
   AND row_limit = 10000
+  AND min_average_interval = 0
   AND detected_by LIKE '%fixed_interval%'
 ORDER BY number_of_connections DESC

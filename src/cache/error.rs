@@ -103,9 +103,21 @@ pub enum CacheError {
         /// How long it did nothing, to keep to its pace.
         waited: Duration,
     },
+    /// A query would hold more in memory than it may.
+    #[error(
+        "the query takes more than {} of memory: ask for fewer hours, narrow it by pathname or \
+         destination, or group by something else than process_instance",
+        words::bytes(*.0)
+    )]
+    OutOfMemory(u64),
     /// A block does not decode.
-    #[error("the cache is damaged: {0}")]
-    Block(#[from] DecodeError),
+    #[error("the cache is damaged: {error}, of {group}")]
+    Block {
+        /// What is wrong with it.
+        error: DecodeError,
+        /// Whose connections it holds.
+        group: String,
+    },
     /// A file beside the database could not be used.
     #[error("cannot use {path}: {source}")]
     Io {
@@ -125,7 +137,9 @@ impl CacheError {
                 CacheError::Damaged { path, reason: error.to_string() }
             }
             CacheError::Sqlite(error) => CacheError::Failed { path, reason: error.to_string() },
-            CacheError::Block(error) => CacheError::Damaged { path, reason: error.to_string() },
+            CacheError::Block { error, group } => {
+                CacheError::Damaged { path, reason: format!("{error}, of {group}") }
+            }
             error => error,
         }
     }
@@ -133,7 +147,7 @@ impl CacheError {
     /// Whether the file itself is at fault, so that beginning anew would help.
     pub fn is_damage(&self) -> bool {
         match self {
-            CacheError::Damaged { .. } | CacheError::Block(_) => true,
+            CacheError::Damaged { .. } | CacheError::Block { .. } => true,
             CacheError::Sqlite(error) => is_damage(error),
             _ => false,
         }
@@ -143,13 +157,13 @@ impl CacheError {
 /// SQLite's own word for it, or rows that are missing or hold what we never wrote.
 pub(crate) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::Error as E;
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase, TooBig};
     match error {
         E::QueryReturnedNoRows
         | E::IntegralValueOutOfRange(..)
         | E::FromSqlConversionFailure(..)
         | E::InvalidColumnType(..)
         | E::Utf8Error(..) => true,
-        error => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)),
+        error => matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase | TooBig)),
     }
 }

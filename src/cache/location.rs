@@ -133,13 +133,22 @@ pub(crate) fn open_private(path: &Path) -> io::Result<std::fs::File> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600).custom_flags(rustix::fs::OFlags::NOFOLLOW.bits() as i32);
+    }
     options.open(path)
 }
 
 /// Creates the file at `path` for its owner only, if it is not there; an error where it can be neither
 /// created nor written. One that is there is not opened, as by [`check_readable`].
 pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    for path in [path, &with_suffix(path, "-wal"), &with_suffix(path, "-shm")] {
+        if path.is_symlink() {
+            let link = format!("{} is a symbolic link, which is not followed", path.display());
+            return Err(io::Error::other(link));
+        }
+    }
     if !path.exists() {
         return open_private(path).map(drop);
     }

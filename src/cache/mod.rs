@@ -42,6 +42,7 @@
 
 mod blur;
 mod error;
+mod evictions;
 mod format;
 mod location;
 mod pace;
@@ -51,6 +52,7 @@ mod write;
 
 pub use blur::shortest_period_s;
 pub use error::CacheError;
+pub use evictions::{Evicted, Reason};
 pub use format::block::{self, Connection};
 pub use format::decoded::{DecodedBlock, Parts, Run};
 pub use format::group::Group;

@@ -45,13 +45,13 @@ impl Collect {
         use beacon_candidates::collection::collect;
         use beacon_candidates::journal::kernel::{ReadError, open_first};
         use beacon_candidates::words;
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        use signal_hook::consts::{SIGINT, SIGTERM};
 
         use super::say::note;
 
         let path = super::cache_path(self.cache)?;
         let ends = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
+        for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&ends))
                 .context("cannot handle signals")?;
         }

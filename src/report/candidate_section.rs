@@ -91,11 +91,11 @@ pub(super) fn score(facts: &Facts) -> String {
 pub(super) fn sentence(facts: &Facts) -> String {
     let mut sentence = words::count(facts.count("checkins").unwrap_or(0), "check-in");
     if let Some(period) = facts.number("period") {
-        let agents = match facts.integer("merge_gap") {
-            Some(0) => "of several agents by turns, each",
-            _ => "one",
+        let whose = match facts.count("agents") {
+            Some(agents) if agents > 1 => format!("of {agents} agents by turns, each"),
+            _ => "one".to_owned(),
         };
-        sentence += &format!(", {agents} every {}", words::duration(period));
+        sentence += &format!(", {whose} every {}", words::duration(period));
     }
     if let Some(jitter) = facts.number("jitter") {
         sentence += &format!(", jitter {}", words::percent(jitter));
@@ -126,6 +126,7 @@ fn facts_list(facts: &Facts) -> Markup {
             (long_fact("SophosPID", &facts.text("sophosPID")))
             (long_fact("command line", &facts.text("cmdline")))
             (long_fact("tuple", &facts.text("tuple")))
+            (long_fact("destinations", &facts.text("destinations")))
             (long_fact("domain", &facts.text("domain")))
             (fact("process instances", &facts.text("process_count")))
             (fact("protocol", &facts.text("protocol")))

@@ -85,7 +85,7 @@ impl IntervalChart {
             longer,
             absences,
             intervals: checkins.len().saturating_sub(1),
-            has_turns: facts.integer("merge_gap") == Some(0),
+            has_turns: facts.count("agents") > Some(1),
         })
     }
 

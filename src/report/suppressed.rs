@@ -11,13 +11,14 @@ const MOST_LISTED: usize = 500;
 /// More rows are not looked through for them.
 const MOST_ROWS: u64 = 5_000;
 /// What is listed of each, which saves computing the rest.
-const USED: [&str; 10] = [
+const USED: [&str; 11] = [
     "pathname",
     "tuple",
     "domain",
     "checkins",
     "period",
     "merge_gap",
+    "agents",
     "beacon_score",
     "suppressed_by",
     "sparkline",

@@ -162,8 +162,8 @@ impl TimelineChart {
     }
 }
 
-/// Several agents have a period each, and how many they are is not told.
+/// Of several agents each has its own period.
 fn expected(facts: &Facts, columns: Columns) -> Option<f64> {
     let period = facts.number("period").filter(|period| *period > 0.0)?;
-    (facts.integer("merge_gap") != Some(0)).then_some(columns.step_s as f64 / period)
+    (facts.count("agents") <= Some(1)).then_some(columns.step_s as f64 / period)
 }

@@ -1,17 +1,17 @@
 //! One rule: what its conditions are, whether they deserve trust, and whether they hold.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
 use super::pattern::Pattern;
 use super::protected;
-use crate::journal::{Protocol, is_windows_path};
+use crate::journal::{Protocol, Scope, is_windows_path};
 
 /// What a rule may be for.
-const CLASSES: [&str; 7] = [
+const CLASSES: [&str; 8] = [
     "backup",
     "time_sync",
     "log_shipping",
@@ -19,9 +19,18 @@ const CLASSES: [&str; 7] = [
     "updater",
     "security_agent",
     "osquery",
+    "lan_discovery",
 ];
-/// Shorter prefixes are no condition.
+/// Shorter prefixes are no condition, unless they are of addresses that no router forwards to the internet:
+/// those of the scopes multicast and link_local.
 const LEAST_PREFIX: (u8, u8) = (8, 16);
+const NOT_ROUTED: [IpNet; 5] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(169, 254, 0, 0), 16)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::BROADCAST, 32)),
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(224, 0, 0, 0), 4)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10)),
+];
 
 /// A rule as it is written.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -151,6 +160,14 @@ impl Rule {
             })
     }
 
+    /// Whether the condition on the destination may hold for one of this scope, which takes no name to
+    /// tell.
+    pub(super) fn may_go_to(&self, scope: Scope) -> bool {
+        self.destinations.is_empty()
+            || self.destinations.iter().any(is_routed)
+            || matches!(scope, Scope::LinkLocal | Scope::Multicast)
+    }
+
     /// Whether all conditions but that on the path hold.
     pub(super) fn matches(&self, member: &Member<'_>) -> bool {
         self.port_holds(member.port, member.protocol)
@@ -197,12 +214,17 @@ fn networks(written: &[String]) -> Result<Vec<IpNet>, String> {
             .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
             .map_err(|_| format!("has the destination '{text}': give an address or a CIDR"))?;
         let least = if network.addr().is_ipv4() { LEAST_PREFIX.0 } else { LEAST_PREFIX.1 };
-        match network.prefix_len() < least {
+        match is_routed(&network) && network.prefix_len() < least {
             true => Err(format!("has the destination '{text}', which is half the internet")),
             false => Ok(network),
         }
     };
     written.iter().map(parse).collect()
+}
+
+/// Whether routers forward anything to these addresses.
+fn is_routed(network: &IpNet) -> bool {
+    !NOT_ROUTED.iter().any(|all| all.contains(network))
 }
 
 /// Globs of names; each must end in a name that somebody has registered.

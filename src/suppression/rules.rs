@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::rule::{WrittenRule, folded};
 use super::{Member, Rule, RuleError};
-use crate::journal::Protocol;
+use crate::journal::{Protocol, Scope};
 
 const DEFAULT_RULES: &str = include_str!("default_rules.toml");
 const DEFAULT: &str = "default";
@@ -116,9 +116,10 @@ impl<'r> RulesOnPath<'r> {
         self.0.iter().any(|rule| rule.reads_domains())
     }
 
-    /// Whether any of them may match connections to this port: else no name need be looked up.
-    pub fn look_at(&self, port: u16, protocol: Protocol) -> bool {
-        self.0.iter().any(|rule| rule.port_holds(port, protocol))
+    /// Whether any of them may match connections to this port of a destination in this scope: else no
+    /// name need be looked up.
+    pub fn look_at(&self, port: u16, protocol: Protocol, scope: Scope) -> bool {
+        self.0.iter().any(|rule| rule.port_holds(port, protocol) && rule.may_go_to(scope))
     }
 
     /// The first that matches a member with that pathname.
@@ -194,6 +195,8 @@ mod tests {
             ("port = [123]\nprotocol = 'udp'", "a port alone is open to everybody"),
             ("destination = ['0.0.0.0/0']", "half the internet"),
             ("destination = ['::/0']", "half the internet"),
+            ("destination = ['192.0.0.0/4']", "half the internet"),
+            ("destination = ['fe00::/7']", "half the internet"),
             ("destination = ['here']", "give an address or a CIDR"),
             ("domain = ['*']", "which anybody can register"),
             ("domain = ['*.com']", "which anybody can register"),
@@ -216,6 +219,36 @@ mod tests {
         assert_eq!(found, "r");
     }
 
+    /// The journal of a sensor knows no process, and every rule asked for one.
+    #[test]
+    fn what_stays_in_the_local_network_needs_no_process() {
+        let built_in = Rules::built_in().unwrap();
+        for local in [
+            "224.0.0.251",
+            "239.255.255.250",
+            "255.255.255.255",
+            "169.254.7.8",
+            "ff02::1:2",
+            "ff0e::1",
+            "fe80::1",
+        ] {
+            assert_eq!(found(&built_in, &member("", local, "")), "lan-discovery", "{local}");
+        }
+        for routed in [
+            "223.255.255.255",
+            "240.0.0.1",
+            "10.0.0.255",
+            "192.168.1.1",
+            "fec0::1",
+            "fd00::1",
+            "2001:db8::1",
+            "ff02.example.com",
+            "",
+        ] {
+            assert_eq!(found(&built_in, &member("", routed, "")), "", "{routed}");
+        }
+    }
+
     #[test]
     fn the_built_in_rules_can_be_switched_off_and_replaced_by_name() {
         let built_in = Rules::built_in().unwrap();
@@ -230,7 +263,9 @@ mod tests {
         assert_eq!(found(&built_in, &Member { pathname: "C:\\Users\\a\\svchost.exe", ..time }), "");
         // Azure's guest agent is Python, and talks to two ports.
         let of_python = built_in.on_path("/usr/bin/python3.11");
-        assert!(of_python.look_at(80, Protocol::Tcp) && !of_python.look_at(443, Protocol::Tcp));
+        let looks_at = |port| of_python.look_at(port, Protocol::Tcp, Scope::Public);
+        assert!(looks_at(80) && !looks_at(443));
+        assert!(of_python.look_at(443, Protocol::Tcp, Scope::Multicast));
         let off = "[[rule]]\nname = 'windows-time'\nenabled = false";
         let without = built_in.clone().with(off, "r.toml").unwrap();
         assert_eq!(found(&without, &time), "");

@@ -4,10 +4,12 @@
 use super::column::{Definition, Needs, declared};
 use super::tables::{Answer, Facts, LastQuery};
 use super::{Column, Kind, Row, TableError, Value};
-use crate::cache::{CacheError, Reader, Source, Totals};
+use crate::cache::{CacheError, Evicted, Reader, Reason, Source, Totals};
 
 /// The cache's own row: its name, and that of the writer's notes on it.
 const CACHE: &str = "cache";
+/// For this long after connections had to go for the cache's size, its state has a warning.
+const WARNS_MS: u64 = 86_400_000;
 
 /// As the columns are declared.
 pub(super) static COLUMNS: [Column; DEFINITIONS.len()] = declared(DEFINITIONS);
@@ -19,6 +21,8 @@ struct StatusRow<'a> {
     facts: &'a Facts<'a>,
     /// What the cache holds; `None` for a source, or if it cannot be read.
     totals: Option<&'a Totals>,
+    /// Connections that the cache had to let go, in the order of [`Reason::ALL`]; `None` as `totals`.
+    evicted: Option<&'a [Evicted; Reason::ALL.len()]>,
     /// Of the cache.
     state: &'a str,
     last_error: &'a str,
@@ -39,6 +43,11 @@ impl<'a> StatusRow<'a> {
             Some(source) => source.last_event_ms,
             None => self.totals?.last_ms,
         }
+    }
+
+    fn evicted(&self, reason: Reason) -> Value {
+        let mut by_reason = Reason::ALL.iter().zip(self.evicted.into_iter().flatten());
+        by_reason.find(|(each, _)| **each == reason).map(|(_, evicted)| evicted.connections).into()
     }
 
     fn row(&self) -> Row {
@@ -215,6 +224,41 @@ const DEFINITIONS: &[StatusColumn] = &[
         ),
         |row| row.last_query().map(|last| last.rows_suppressed).into(),
     ),
+    column(
+        Column::new(
+            "evicted_age",
+            Kind::BigInt,
+            "connections that were removed because they were older than retention.days; NULL for a \
+             source",
+        ),
+        |row| row.evicted(Reason::Age),
+    ),
+    column(
+        Column::new(
+            "evicted_size",
+            Kind::BigInt,
+            "connections that were removed to keep the cache within retention.megabytes; NULL for \
+             a source",
+        ),
+        |row| row.evicted(Reason::Size),
+    ),
+    column(
+        Column::new(
+            "evicted_share",
+            Kind::BigInt,
+            "the same of pathnames and hosts that held more than a quarter of the cache; NULL for \
+             a source",
+        ),
+        |row| row.evicted(Reason::Share),
+    ),
+    column(
+        Column::new(
+            "evicted_future",
+            Kind::BigInt,
+            "connections that were removed because they were dated after now; NULL for a source",
+        ),
+        |row| row.evicted(Reason::Future),
+    ),
     column(Column::new("version", Kind::Text, "version of beacon_candidates"), |_| {
         env!("CARGO_PKG_VERSION").into()
     }),
@@ -226,8 +270,15 @@ pub(super) fn generate(
     facts: &Facts<'_>,
     now_ms: i64,
 ) -> Result<Answer, TableError> {
-    let of_cache =
-        StatusRow { source: None, facts, totals: None, state: "", last_error: "", now_ms };
+    let of_cache = StatusRow {
+        source: None,
+        facts,
+        totals: None,
+        evicted: None,
+        state: "",
+        last_error: "",
+        now_ms,
+    };
     let mut note = String::new();
     let mut rows: Vec<Row> = Vec::new();
     for source in reader.sources()? {
@@ -240,8 +291,23 @@ pub(super) fn generate(
     let (state, reason) = facts.cache_use.describe();
     let last_error = if reason.is_empty() { &note } else { &reason };
     let totals = reader.totals()?;
-    rows.push(StatusRow { totals: Some(&totals), state, last_error, ..of_cache }.row());
+    let evicted = reader.evicted()?;
+    let state = match is_full(&evicted, now_ms) {
+        true => format!("{state}; full, so that the oldest go before their time"),
+        false => state.to_owned(),
+    };
+    let (totals, evicted) = (Some(&totals), Some(&evicted));
+    rows.push(StatusRow { totals, evicted, state: &state, last_error, ..of_cache }.row());
     Ok(Answer { rows, ..Answer::default() })
+}
+
+/// Whether connections had to go for the cache's size lately.
+fn is_full(evicted: &[Evicted; Reason::ALL.len()], now_ms: i64) -> bool {
+    let mut by_reason = Reason::ALL.iter().zip(evicted);
+    by_reason.any(|(reason, evicted)| {
+        let is_for_size = matches!(reason, Reason::Size | Reason::Share);
+        is_for_size && evicted.last_ms.is_some_and(|last| last.abs_diff(now_ms) < WARNS_MS)
+    })
 }
 
 /// The one row of a cache that cannot be read.
@@ -257,6 +323,7 @@ pub(super) fn without_cache(facts: &Facts<'_>, error: &CacheError, now_ms: i64) 
         source: None,
         facts,
         totals: None,
+        evicted: None,
         state: "unreadable",
         last_error: &last_error,
         now_ms,

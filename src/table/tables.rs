@@ -158,8 +158,9 @@ impl Tables {
                 self.ahead.begin(reader.path());
                 candidates::generate(reader, &self.rules, context, room, now_ms)
             })?,
-            Table::BeaconConnections => self
-                .read(&mut cost, |reader| connections::generate(reader, context, room, now_ms))?,
+            Table::BeaconConnections => {
+                self.read(&mut cost, |reader| connections::generate(reader, context, room, now_ms))?
+            }
             Table::BeaconSuppressions => suppressions::generate(&self.rules),
             Table::BeaconStatus => {
                 let facts = Facts { cache: &self.cache, cache_use: &self.cache_use, last_query };

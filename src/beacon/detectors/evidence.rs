@@ -1,6 +1,6 @@
 //! What detectors look at, and what they have found so far.
 
-use super::periodic::{BestFold, Rhythm, THRESHOLD};
+use super::periodic::{BestFit, Rhythm, THRESHOLD};
 use super::repetitive_interval::{self, Finding};
 use crate::beacon::sketch::Outline;
 
@@ -48,7 +48,7 @@ impl Evidence<'_> {
         if let Some(rhythm) = self.findings.rhythm {
             return rhythm;
         }
-        let rhythm = Rhythm::from_times(self.times_ms, self.best_fold());
+        let rhythm = Rhythm::from_times(self.times_ms, self.best_fit());
         self.findings.rhythm = Some(rhythm);
         rhythm
     }
@@ -57,7 +57,7 @@ impl Evidence<'_> {
     /// than to compute their rhythm.
     pub fn is_periodic(&mut self) -> bool {
         if self.findings.rhythm.is_none() {
-            let best = self.best_fold().filter(|best| best.score_at_most() > THRESHOLD);
+            let best = self.best_fit().filter(|best| best.score() > THRESHOLD);
             let rhythm = best.map(|best| Rhythm::from_times(self.times_ms, Some(best)));
             self.findings.rhythm = rhythm;
         }
@@ -70,7 +70,7 @@ impl Evidence<'_> {
         rhythm.periodicity.is_some_and(|periodicity| periodicity.period < self.shortest_period_s)
     }
 
-    fn best_fold(&self) -> Option<BestFold> {
-        if self.may_hold_rhythm { BestFold::from_times(self.times_ms) } else { None }
+    fn best_fit(&self) -> Option<BestFit> {
+        if self.may_hold_rhythm { BestFit::from_times(self.times_ms) } else { None }
     }
 }

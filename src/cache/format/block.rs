@@ -4,15 +4,17 @@
 //! instance and domain as differences, then bytes), each column coded by `column`; where blocks
 //! are kept, and what their rows tell of them, is decided elsewhere.
 
+use super::checksum::PAYLOAD_OVERHEAD;
 use super::column;
 use super::decoded::{DecodedBlock, Parts};
 use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// A block is split when it would hold more connections.
 pub const CAPACITY: usize = 2048;
-/// Or more bytes. This many fill four pages of the cache's file, with what SQLite puts around them:
+/// Or more bytes. This many fill four pages of the cache's file, with their checksum and what SQLite puts
+/// around them:
 /// however blocks come and go, a full one leaves nothing of its pages unused.
-pub const MOST_BYTES: usize = 8141;
+pub const MOST_BYTES: usize = 8141 - PAYLOAD_OVERHEAD;
 /// More than any block of ours holds: a damaged count must not ask for gigabytes.
 const LARGEST_COUNT: u64 = 1 << 16;
 /// How a column begins whose values are all 0: byte counts that no connection tells, differences of

@@ -3,6 +3,7 @@
 use rusqlite::Row;
 
 use super::block::{CAPACITY, MOST_BYTES};
+use super::checksum;
 use super::group::Group;
 use crate::beacon::sketch::{self, BlockSketch};
 use crate::cache::CacheError;
@@ -10,7 +11,7 @@ use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// A group's blocks are numbered within it; the payload's row id is both numbers together, so
 /// that the payloads of a group lie side by side.
-const NUMBER_BITS: u32 = 24;
+pub(crate) const NUMBER_BITS: u32 = 24;
 
 /// Where a block is and what it spans.
 #[derive(Clone, Copy, Debug)]
@@ -42,8 +43,16 @@ impl Header {
 
     /// Whether more connections may follow in it.
     pub(crate) fn has_room(&self) -> bool {
-        self.connections < CAPACITY && self.bytes < MOST_BYTES - MOST_BYTES / 32
+        self.connections < CAPACITY && self.bytes < FULL_BYTES
     }
+}
+
+/// A block of so many bytes has no room for more connections.
+const FULL_BYTES: usize = MOST_BYTES - MOST_BYTES / 32;
+
+/// The condition in SQL that says of a row of `block` what [`Header::has_room`] does.
+pub(crate) fn has_room() -> String {
+    format!("(block.connections < {CAPACITY} AND block.bytes < {FULL_BYTES})")
 }
 
 /// The row id of a group's block of this number.
@@ -83,19 +92,27 @@ impl<'d> BlockRow<'d> {
             put_varint(times_ms.len() as u64, &mut bytes);
         }
         sketch::encode(times_ms, &mut bytes);
+        checksum::seal(id, &mut bytes);
         bytes
     }
 
-    /// From the value of its row.
-    pub(crate) fn from_bytes(mut bytes: &'d [u8]) -> Result<BlockRow<'d>, DecodeError> {
+    /// From the value of its row. One of format 8, without a checksum, is taken only as long as there may
+    /// be some: `are_checked` tells.
+    pub(crate) fn from_bytes(bytes: &'d [u8], are_checked: bool) -> Result<Self, DecodeError> {
+        let whole = bytes;
         let has_sketch = bytes.first() == Some(&TAG);
-        if has_sketch {
-            bytes = &bytes[1..];
-        }
+        let mut bytes = match has_sketch {
+            true => checksum::content(bytes)?.get(1..).unwrap_or_default(),
+            false if are_checked => return Err(DecodeError::Checksum),
+            false => bytes,
+        };
         let group = Group::take(&mut bytes)?;
         let number = u32::try_from(take_varint(&mut bytes)?).ok();
         let id = number.and_then(|number| checked_id(group.id, number));
         let id = id.ok_or(DecodeError::Overflow)?;
+        if has_sketch {
+            checksum::unseal(id, whole)?;
+        }
         let (first_ms, rest) = bytes.split_first_chunk().ok_or(DecodeError::Truncated)?;
         bytes = rest;
         let milliseconds = |number| i64::try_from(number).map_err(|_| DecodeError::Overflow);

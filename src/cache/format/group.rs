@@ -1,9 +1,10 @@
 //! A group of connections: who talks to whom. It has a row of its own, and stands before each of its
 //! blocks' summaries, so that walking those reads no other table.
 
-use rusqlite::Row;
+use rusqlite::{Connection, Row};
 
-use crate::journal::{Protocol, Scope};
+use super::block_row::NUMBER_BITS;
+use crate::journal::{Protocol, Scope, printable};
 use crate::varint::{DecodeError, put_varint, take_varint};
 
 /// The connections that share host, pathname, destination, port and protocol.
@@ -66,6 +67,23 @@ impl Group {
         let protocol = Protocol::from_number(*protocol_number);
         Ok(Group { id, host, pathname, destination, port, protocol, scope: scope(*scope_number) })
     }
+}
+
+/// The group of block `id` in words, for the error of one that is damaged.
+pub(crate) fn describe_block(id: i64, database: &Connection) -> String {
+    let group = id >> NUMBER_BITS;
+    let described = database.query_row(
+        "SELECT coalesce((SELECT text FROM name WHERE id = pathname), ''),
+                coalesce((SELECT text FROM name WHERE id = destination), ''), port
+         FROM connection_group WHERE id = ?1",
+        [group],
+        |row| {
+            let (pathname, destination): (String, String) = (row.get(0)?, row.get(1)?);
+            let port: u16 = row.get(2)?;
+            Ok(printable(&format!("{pathname} to {destination}, port {port}")))
+        },
+    );
+    described.unwrap_or_else(|_| format!("group {group}, which is not known"))
 }
 
 fn scope(number: u8) -> Scope {

@@ -4,6 +4,7 @@
 
 pub mod block;
 pub(crate) mod block_row;
+pub(crate) mod checksum;
 mod column;
 pub(crate) mod decoded;
 pub(crate) mod group;

@@ -6,6 +6,7 @@
 use std::path::Path;
 
 use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags};
 
 use super::upgrade;
@@ -84,10 +85,23 @@ const TABLES: &str = "
         id INTEGER PRIMARY KEY,
         bytes BLOB NOT NULL
     );
-    -- In one row the version of the maths that made the sketches of all blocks; 0 while they differ.
+    -- In one row the version of the maths that made the sketches of all blocks, 0 while they differ;
+    -- and whether all blocks have checksums.
     CREATE TABLE sketches (
-        version INTEGER NOT NULL
+        version INTEGER NOT NULL,
+        are_checked INTEGER NOT NULL
     );
+    -- Connections that had to go, by reason; last_ms is when the last of them did.
+    CREATE TABLE evicted (
+        reason TEXT PRIMARY KEY,
+        connections INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    -- In one row the time up to which retention by age has believed the clock; NULL before its first.
+    CREATE TABLE retention_clock (
+        believed_ms INTEGER
+    );
+    INSERT INTO retention_clock VALUES (NULL);
     -- cursor_s is up to where a live source has been collected, unix seconds; NULL for files.
     CREATE TABLE source (
         name TEXT PRIMARY KEY,
@@ -106,6 +120,14 @@ const TABLES: &str = "
 /// half a page unused. A full block fills four: one holds a row of up to 2,013 bytes, of which four are
 /// SQLite's, and each page of overflow 2,044 (<https://www.sqlite.org/fileformat2.html>, 1.6 and 2.1).
 const PAGE_BYTES: i64 = 2048;
+
+/// No value that is ours is longer, in bytes.
+const LONGEST_VALUE: i32 = 16 << 20;
+/// What else a file may hold than plain tables and their indexes would be run when it is read.
+const FOREIGN: &str = "
+    SELECT count(*) FROM sqlite_schema
+    WHERE type NOT IN ('table', 'index') OR sql LIKE 'CREATE VIRTUAL%' OR sql LIKE '%GENERATED ALWAYS%'
+       OR sql LIKE '% AS (%'";
 
 /// How a cache's file is to be kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -197,6 +219,12 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, CacheError> {
     connection.busy_timeout(std::time::Duration::from_secs(5))?;
     // Else SQLite plans every statement anew for each value that is bound to a range.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    // A file that somebody else made runs nothing and asks for no gigabytes.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_VALUE)?;
     Ok(connection)
 }
 
@@ -216,6 +244,13 @@ fn version(connection: &Connection, path: &Path, had_writer: bool) -> Result<i64
     if application != APPLICATION_ID && tables + found + application != 0 {
         return Err(CacheError::NotACache(path.to_owned()));
     }
+    let foreign: i64 = connection.query_row(FOREIGN, [], |row| row.get(0)).map_err(damage)?;
+    if application == APPLICATION_ID && foreign > 0 {
+        return Err(CacheError::Damaged {
+            path: path.to_owned(),
+            reason: "it holds more than the tables of a cache".to_owned(),
+        });
+    }
     match found {
         0 | OLDEST_FORMAT..=VERSION => Ok(found),
         ..OLDEST_FORMAT => Err(CacheError::Damaged {
@@ -226,10 +261,20 @@ fn version(connection: &Connection, path: &Path, had_writer: bool) -> Result<i64
     }
 }
 
+/// Whether all blocks have checksums: not those of an earlier format, until an upgrade is through.
+pub(crate) fn are_checked(connection: &Connection) -> Result<bool, CacheError> {
+    let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format < VERSION {
+        return Ok(false);
+    }
+    let mut select = connection.prepare_cached("SELECT are_checked FROM sketches")?;
+    Ok(select.query_row([], |row| row.get(0))?)
+}
+
 fn create(connection: &mut Connection) -> Result<(), CacheError> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(TABLES)?;
-    transaction.execute("INSERT INTO sketches VALUES (?1)", [sketch::VERSION])?;
+    transaction.execute("INSERT INTO sketches VALUES (?1, TRUE)", [sketch::VERSION])?;
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     Ok(transaction.commit()?)
@@ -239,6 +284,7 @@ fn create(connection: &mut Connection) -> Result<(), CacheError> {
 mod tests {
     use super::*;
     use crate::cache::format::block::MOST_BYTES;
+    use crate::cache::format::checksum::PAYLOAD_OVERHEAD;
 
     /// One byte more took a fifth page.
     #[test]
@@ -257,8 +303,9 @@ mod tests {
             }
             pages() - before
         };
-        pages_of_ten(MOST_BYTES, 1 << 24);
-        assert_eq!(pages_of_ten(MOST_BYTES, 2 << 24), 40);
-        assert!(pages_of_ten(MOST_BYTES + 1, 3 << 24) > 40);
+        let full = MOST_BYTES + PAYLOAD_OVERHEAD;
+        pages_of_ten(full, 1 << 24);
+        assert_eq!(pages_of_ten(full, 2 << 24), 40);
+        assert!(pages_of_ten(full + 1, 3 << 24) > 40);
     }
 }

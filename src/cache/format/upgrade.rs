@@ -2,7 +2,7 @@
 //!
 //! An upgrade has two parts. The tables are changed when the writer opens the file, in one short
 //! transaction for each format. The sketches of all blocks are made anew from the blocks where other
-//! maths made them, a slice of bounded time after the other, whenever the writer has a moment; what
+//! maths made them, and checksums are given to those that have none, a slice of bounded time after the other, whenever the writer has a moment; what
 //! is written meanwhile has sketches of this version already. Each row tells which sketch it has, so
 //! that readers answer all the time, and a process that is killed leaves nothing half-done.
 
@@ -10,17 +10,21 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
-use super::block;
 use super::block_row::BlockRow;
-use super::schema::{OLDEST_FORMAT, VERSION};
+use super::schema::{self, OLDEST_FORMAT, VERSION};
+use super::{block, checksum};
 use crate::beacon::sketch;
 use crate::cache::CacheError;
 
 /// What makes the tables of each format those of the next, beginning with the oldest.
 const STEPS: [&str; (VERSION - OLDEST_FORMAT) as usize] = [
-    // 8 to 9: a sketch tells its version.
-    "CREATE TABLE sketches (version INTEGER NOT NULL);
-     INSERT INTO sketches VALUES (0);",
+    // 8 to 9: a sketch tells its version; blocks have checksums; what had to go is counted; retention remembers its clock.
+    "CREATE TABLE sketches (version INTEGER NOT NULL, are_checked INTEGER NOT NULL);
+     INSERT INTO sketches VALUES (0, FALSE);
+     CREATE TABLE evicted (reason TEXT PRIMARY KEY, connections INTEGER NOT NULL,
+                           last_ms INTEGER NOT NULL) WITHOUT ROWID;
+     CREATE TABLE retention_clock (believed_ms INTEGER);
+     INSERT INTO retention_clock VALUES (NULL);",
 ];
 
 /// The number of blocks that are looked at between two looks at the clock.
@@ -52,7 +56,7 @@ impl SketchRebuild {
     pub(crate) fn needed(database: &Database) -> Result<Option<SketchRebuild>, CacheError> {
         let version: i64 =
             database.query_row("SELECT version FROM sketches", [], |row| row.get(0))?;
-        if version == i64::from(sketch::VERSION) {
+        if version == i64::from(sketch::VERSION) && schema::are_checked(database)? {
             return Ok(None);
         }
         // From now on there are some of this version among them, whichever program comes next.
@@ -81,7 +85,8 @@ impl SketchRebuild {
             }
         };
         if is_complete {
-            transaction.execute("UPDATE sketches SET version = ?1", [sketch::VERSION])?;
+            let complete = "UPDATE sketches SET version = ?1, are_checked = TRUE";
+            transaction.execute(complete, [sketch::VERSION])?;
         }
         transaction.commit()?;
         self.done = done;
@@ -107,7 +112,7 @@ fn rows_after(done: Key, database: &Database) -> Result<Vec<(Key, Vec<u8>)>, Cac
 /// for who reads it to tell: an upgrade throws nothing away.
 fn rebuild(key: Key, row: &[u8], database: &Database) -> Result<(), CacheError> {
     let (group_id, first_ms, last_ms, id) = key;
-    let group = match BlockRow::from_bytes(row) {
+    let group = match BlockRow::from_bytes(row, false) {
         Ok(BlockRow { group, sketch: None, .. }) => group,
         Ok(_) | Err(_) => return Ok(()),
     };
@@ -117,9 +122,15 @@ fn rebuild(key: Key, row: &[u8], database: &Database) -> Result<(), CacheError> 
         .optional()?;
     let mut times_ms = Vec::new();
     let payload = payload.unwrap_or_default();
-    if block::decode_times(&payload, &mut Vec::new(), &mut times_ms).is_err() {
+    let Ok(block) = checksum::unseal_payload(id, &payload, false) else {
+        return Ok(());
+    };
+    if block::decode_times(block, &mut Vec::new(), &mut times_ms).is_err() {
         return Ok(());
     }
+    database
+        .prepare_cached("UPDATE payload SET bytes = ?2 WHERE id = ?1")?
+        .execute(params![id, checksum::seal_payload(id, block)])?;
     database
         .prepare_cached(
             "UPDATE block SET summary = ?5

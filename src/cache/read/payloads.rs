@@ -5,8 +5,8 @@
 use rusqlite::blob::Blob;
 
 use crate::beacon::Window;
-use crate::cache::format::block;
 use crate::cache::format::decoded::{DecodedBlock, Parts, Run};
+use crate::cache::format::{block, checksum};
 use crate::cache::{CacheError, Cost, Reader};
 
 /// Reads payloads through one handle that goes from row to row, which takes less than half of what it
@@ -14,6 +14,7 @@ use crate::cache::{CacheError, Cost, Reader};
 pub struct Payloads<'r> {
     reader: &'r Reader,
     handle: Option<Blob<'r>>,
+    are_checked: bool,
     /// Space for the next.
     bytes: Vec<u8>,
     scratch: Vec<u64>,
@@ -24,7 +25,14 @@ impl<'r> Payloads<'r> {
     /// Of the blocks that `reader` tells of.
     pub fn new(reader: &'r Reader) -> Payloads<'r> {
         let (bytes, scratch, decoded) = Default::default();
-        Payloads { reader, handle: None, bytes, scratch, decoded }
+        Payloads {
+            reader,
+            handle: None,
+            are_checked: reader.are_checked(),
+            bytes,
+            scratch,
+            decoded,
+        }
     }
 
     /// Appends the times of the connections of `blocks` in `window` to `out`: sorted, if the blocks
@@ -38,7 +46,9 @@ impl<'r> Payloads<'r> {
         for id in blocks {
             self.read(*id)?;
             let before = out.len();
-            block::decode_times(&self.bytes, &mut self.scratch, out)?;
+            checksum::unseal_payload(*id, &self.bytes, self.are_checked)
+                .and_then(|block| block::decode_times(block, &mut self.scratch, out))
+                .map_err(|error| self.reader.damaged_block(*id, error))?;
             let inside = window.range_of(out.get(before..).unwrap_or_default());
             out.truncate(before + inside.end);
             out.drain(before..before + inside.start);
@@ -56,7 +66,9 @@ impl<'r> Payloads<'r> {
     ) -> Result<(), E> {
         for id in blocks {
             self.read(*id)?;
-            block::decode(&self.bytes, parts, &mut self.decoded).map_err(CacheError::from)?;
+            checksum::unseal_payload(*id, &self.bytes, self.are_checked)
+                .and_then(|block| block::decode(block, parts, &mut self.decoded))
+                .map_err(|error| self.reader.damaged_block(*id, error))?;
             self.decoded.runs_in(window).try_for_each(&mut take)?;
         }
         Ok(())

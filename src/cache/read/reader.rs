@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection as Database, OptionalExtension, params};
 
 use crate::beacon::Window;
-use crate::cache::format::schema;
+use crate::cache::evictions::{self, Evicted};
+use crate::cache::format::{group, schema};
 use crate::cache::sources::{self, Source};
 use crate::cache::{CacheError, Pace, blur, location};
 use crate::journal::{FileTime, SophosPid};
+use crate::varint::DecodeError;
 
 /// What a reader has read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +60,9 @@ pub struct Totals {
     /// Unix milliseconds of the latest connection.
     pub last_ms: Option<i64>,
 }
+
+/// With a budget of time, a query may hold so many bytes while it is computed.
+const MEMORY_BUDGET: u64 = 64 << 20;
 
 /// A reader of a cache.
 pub struct Reader {
@@ -136,6 +141,14 @@ impl Reader {
         }
     }
 
+    /// An error once an answer holds so many bytes while it is computed; not without a budget.
+    pub fn check_memory(&self, bytes: u64) -> Result<(), CacheError> {
+        match self.deadline {
+            Some(_) if bytes > MEMORY_BUDGET => Err(CacheError::OutOfMemory(MEMORY_BUDGET)),
+            _ => Ok(()),
+        }
+    }
+
     /// The text of a name id.
     pub fn name(&self, id: u32) -> Result<String, CacheError> {
         self.text("SELECT text FROM name WHERE id = ?1", id)
@@ -199,6 +212,11 @@ impl Reader {
         blur::largest_s(window, &self.database)
     }
 
+    /// How many connections had to go, in the order of [`crate::cache::Reason::ALL`].
+    pub fn evicted(&self) -> Result<[Evicted; 4], CacheError> {
+        evictions::all(&self.database)
+    }
+
     /// Unix milliseconds of the latest connection; `None` if there is none.
     pub fn last_ms(&self) -> Result<Option<i64>, CacheError> {
         Ok(self.database.query_row("SELECT last_ms FROM latest", [], |row| row.get(0))?)
@@ -229,6 +247,15 @@ impl Reader {
         let log = location::with_suffix(&self.path, "-wal");
         let size = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
         size(&self.path) + size(&log)
+    }
+
+    /// Whether all blocks have checksums; those that have one are checked in any case.
+    pub(crate) fn are_checked(&self) -> bool {
+        schema::are_checked(&self.database).unwrap_or(true)
+    }
+
+    pub(crate) fn damaged_block(&self, id: i64, error: DecodeError) -> CacheError {
+        self.damaged(&format!("{error}, of {}", group::describe_block(id, &self.database)))
     }
 
     pub(crate) fn damaged(&self, reason: &str) -> CacheError {

@@ -12,7 +12,7 @@ use crate::cache::{CacheError, Cost, Group, Payloads, Reader};
 use crate::varint::DecodeError;
 
 /// What is known of all blocks, in the order of groups and times.
-const ROWS: &str = "SELECT summary FROM block ORDER BY group_id, first_ms, last_ms, id";
+const ROWS: &str = "SELECT summary, id FROM block ORDER BY group_id, first_ms, last_ms, id";
 /// The blocks of a group that reach into a window. They follow each other in time, so that of those
 /// that begin before it only the last can.
 const BLOCKS: &str = "
@@ -67,11 +67,18 @@ impl Reader {
         let sqlite = CacheError::from;
         let mut select = self.database.prepare_cached(ROWS).map_err(sqlite)?;
         let mut rows = select.query([]).map_err(sqlite)?;
+        let are_checked = self.are_checked();
         let (mut current, mut total) = (None::<Group>, Sketch::default());
         let (mut ids, mut payloads, mut times_ms) = (Vec::new(), Payloads::new(self), Vec::new());
         while let Some(row) = rows.next().map_err(sqlite)? {
             let bytes = row.get_ref(0).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(sqlite)?;
-            let row = BlockRow::from_bytes(bytes).map_err(CacheError::from)?;
+            let row = match BlockRow::from_bytes(bytes, are_checked) {
+                Ok(row) => row,
+                Err(error) => {
+                    let id = row.get(1).map_err(sqlite)?;
+                    return Err(self.damaged_block(id, error).into());
+                }
+            };
             let BlockRow { id, group, span_ms: (first_ms, last_ms), mut sketch } = row;
             self.count(Cost { blocks: 0, bytes: bytes.len() as u64 });
             if first_ms > window.until_ms || last_ms < window.since_ms {
@@ -95,7 +102,7 @@ impl Reader {
                 continue; // nothing of it is in the window
             };
             ids.push(id);
-            add(&mut total, &block).map_err(CacheError::from)?;
+            add(&mut total, &block).map_err(|error| self.damaged_block(id, error))?;
             current = Some(group);
         }
         current.map_or(Ok(()), |group| take(group, &total, &ids))

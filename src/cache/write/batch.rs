@@ -3,7 +3,7 @@
 //! For its size alone: a packed connection takes little more than half the memory of an unpacked one, and
 //! counting them into groups takes less time than sorting them.
 
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 use super::duplicates::Incoming;
 use super::group_row::GroupKey;
@@ -54,7 +54,7 @@ impl PackedIncoming {
 pub(crate) struct Batch {
     connections: Vec<PackedIncoming>,
     /// The number of each group, in the order in which the journal first names them.
-    numbers: FxHashMap<GroupKey, u32>,
+    numbers: HashMap<GroupKey, u32>,
     /// Where each group's destination lies, and how many of the connections are the group's.
     counts: Vec<(Scope, u32)>,
 }
@@ -63,6 +63,11 @@ impl Batch {
     /// How many connections wait.
     pub(crate) fn len(&self) -> usize {
         self.connections.len()
+    }
+
+    /// Of how many groups.
+    pub(crate) fn groups(&self) -> usize {
+        self.counts.len()
     }
 
     /// Adds a connection to the group `key`, which is one to `destination`.

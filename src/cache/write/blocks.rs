@@ -7,7 +7,9 @@ use crate::cache::CacheError;
 use crate::cache::format::block::{self, Connection};
 use crate::cache::format::block_row::{BlockRow, Header};
 use crate::cache::format::decoded::{DecodedBlock, Parts, Run};
-use crate::cache::format::group::Group;
+use crate::cache::format::group::{self, Group};
+use crate::cache::format::{checksum, schema};
+use crate::varint::DecodeError;
 
 /// Appends the connections of block `id` to `out`.
 pub(crate) fn read(
@@ -16,12 +18,21 @@ pub(crate) fn read(
     database: &Database,
 ) -> Result<(), CacheError> {
     let mut decoded = DecodedBlock::default();
+    let are_checked = schema::are_checked(database)?;
     let mut select = database.prepare_cached("SELECT bytes FROM payload WHERE id = ?1")?;
-    select.query_row([id], |row| {
-        Ok(block::decode(row.get_ref(0)?.as_blob()?, Parts::ALL, &mut decoded))
-    })??;
+    select
+        .query_row([id], |row| {
+            let block = checksum::unseal_payload(id, row.get_ref(0)?.as_blob()?, are_checked);
+            Ok(block.and_then(|block| block::decode(block, Parts::ALL, &mut decoded)))
+        })?
+        .map_err(|error| damaged(id, error, database))?;
     out.extend(decoded.runs().flat_map(Run::connections));
     Ok(())
+}
+
+/// The error of block `id`, which names its group.
+pub(crate) fn damaged(id: i64, error: DecodeError, database: &Database) -> CacheError {
+    CacheError::Block { error, group: group::describe_block(id, database) }
 }
 
 /// Writes a block of `connections` (sorted, not empty) of `group` as `id`; they are encoded as `bytes`.
@@ -51,7 +62,7 @@ pub(crate) fn write(
         ])?;
     database
         .prepare_cached("INSERT OR REPLACE INTO payload (id, bytes) VALUES (?1, ?2)")?
-        .execute(params![id, bytes])?;
+        .execute(params![id, checksum::seal_payload(id, bytes)])?;
     Ok(())
 }
 
@@ -70,6 +81,21 @@ pub(crate) fn remove_summary(header: &Header, database: &Database) -> Result<(),
 pub(crate) fn remove(header: &Header, database: &Database) -> Result<(), CacheError> {
     remove_summary(header, database)?;
     remove_payload(header.id, database)
+}
+
+/// Writes a block anew with those of its connections that are kept (sorted); without any it goes.
+pub(crate) fn keep(
+    header: &Header,
+    kept: &[Connection],
+    database: &Database,
+) -> Result<(), CacheError> {
+    remove(header, database)?;
+    if kept.is_empty() {
+        return Ok(());
+    }
+    let group = format!("SELECT {} FROM connection_group WHERE id = ?1", group::COLUMNS);
+    let group = database.prepare_cached(&group)?.query_row([header.group], Group::from_row)?;
+    write(&group, header.id, (kept, &block::encode(kept)), database)
 }
 
 /// Removes what is left of a block after [`remove_summary`].

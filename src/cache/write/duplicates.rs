@@ -6,7 +6,7 @@
 //! instant both count and the same file read again adds nothing. The pid stands for the process:
 //! a start may be known of one record and not of another, and no pid is used twice in an instant.
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::cache::format::block::Connection;
 
@@ -103,7 +103,7 @@ struct Same {
     /// Indexes of those that no record of this pass stands for.
     unclaimed: Vec<usize>,
     /// Ids of the records that stand for the others.
-    claims: FxHashSet<u32>,
+    claims: HashSet<u32>,
 }
 
 /// Merges records of one millisecond into the connections from `start` on, which share it.
@@ -113,7 +113,7 @@ fn merge_instant<E>(
     instant: &[Incoming],
     pid: &mut impl FnMut(u32) -> Result<Option<u32>, E>,
 ) -> Result<(), E> {
-    let mut by_pid: FxHashMap<Option<u32>, Same> = FxHashMap::default();
+    let mut by_pid: HashMap<Option<u32>, Same> = HashMap::default();
     for index in start..merged.connections.len() {
         let same = by_pid.entry(pid(merged.connections[index].instance)?).or_default();
         match merged.claims[index] {

@@ -4,7 +4,7 @@
 //! instance, not two. A pid that is used again makes two.
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, btree_map};
+use std::collections::{BTreeMap, HashMap, btree_map};
 
 use rusqlite::{Connection, params};
 use rustc_hash::FxHashMap;
@@ -39,10 +39,12 @@ struct Instance {
 /// The process instances in use.
 #[derive(Default)]
 pub(crate) struct Instances {
-    known: FxHashMap<Key, ByStart>,
+    known: HashMap<Key, ByStart>,
     /// How many there are in `known`.
     count: usize,
     pids: FxHashMap<u32, Option<u32>>,
+    /// Bytes of command lines since the last commit.
+    text_bytes: u64,
 }
 
 /// The instances of a key by their start.
@@ -145,8 +147,19 @@ impl Instances {
                 .prepare_cached("UPDATE process_instance SET cmdline = ?2 WHERE id = ?1")?
                 .execute(params![instance.id, process.cmdline])?;
             instance.has_cmdline = true;
+            self.text_bytes += process.cmdline.len() as u64;
         }
         Ok(instance)
+    }
+
+    /// Bytes of command lines that were written since the last commit.
+    pub(crate) fn text_bytes(&self) -> u64 {
+        self.text_bytes
+    }
+
+    /// Notes a commit.
+    pub(crate) fn committed(&mut self) {
+        self.text_bytes = 0;
     }
 
     /// Writes what is known only here.
@@ -207,13 +220,12 @@ fn start_of(
             })
         }
         None => {
-            let had_started = |start: &FileTime| match time_ms {
-                Some(time_ms) => start.unix_ms() <= time_ms + SLACK_MS,
-                None => true,
-            };
-            let latest =
-                instances.iter().rev().find(|(start, _)| start.as_ref().is_some_and(had_started));
-            latest.or_else(of_unknown_start)
+            // Of those that had started, the latest; one of unknown start comes before all others.
+            let had_started = time_ms.and_then(|time_ms| after(time_ms.saturating_add(SLACK_MS)));
+            match had_started {
+                Some(end) => instances.range(..Some(end)).next_back(),
+                None => instances.last_key_value(),
+            }
         }
     };
     found.map(|(start, _)| *start)
@@ -228,11 +240,18 @@ fn about(instances: &ByStart, start: FileTime) -> Option<(&Option<FileTime>, &In
         return None;
     }
     let distance = |other: FileTime| (other.unix_ms() - start.unix_ms()).abs();
-    let rounded = instances.iter().filter_map(|found| found.0.map(|other| (other, found)));
+    let from = FileTime::from_unix_ms(start.unix_ms() - SLACK_MS)?;
+    let near = instances.range(Some(from)..Some(after(start.unix_ms() + SLACK_MS)?));
+    let rounded = near.filter_map(|found| found.0.map(|other| (other, found)));
     rounded
         .filter(|(other, _)| is_rounded(*other) && distance(*other) <= SLACK_MS)
         .min_by_key(|(other, _)| distance(*other))
         .map(|(_, found)| found)
+}
+
+/// The first start after a unix millisecond.
+fn after(unix_ms: i64) -> Option<FileTime> {
+    FileTime::from_unix_ms(unix_ms.checked_add(1)?)
 }
 
 fn load(key: Key, connection: &Connection) -> Result<ByStart, CacheError> {

@@ -1,9 +1,11 @@
 //! Texts as small numbers: hosts, pathnames, destinations and domains, each stored once.
 //!
-//! What is in use stays in memory up to a bound; the rest is looked up again.
+//! What is in use stays in memory up to a bound; the rest is looked up again. Here, and wherever else a
+//! journal chooses the keys, maps hash with a seed: nobody can choose names that collide.
+
+use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use rustc_hash::FxHashMap;
 
 use crate::cache::CacheError;
 use crate::journal::is_windows_path;
@@ -15,10 +17,10 @@ const OVERHEAD: usize = 48;
 /// Row ids of texts in the tables `name` and `domain`.
 #[derive(Default)]
 pub(crate) struct Names {
-    names: FxHashMap<Box<str>, u32>,
+    names: HashMap<Box<str>, u32>,
     /// For a pathname as spelled, the ids of its spelling and of its key.
-    pathnames: FxHashMap<Box<str>, (u32, u32)>,
-    domains: FxHashMap<Box<str>, Domain>,
+    pathnames: HashMap<Box<str>, (u32, u32)>,
+    domains: HashMap<Box<str>, Domain>,
     kept_bytes: usize,
 }
 

@@ -1,14 +1,15 @@
-//! What the cache no longer keeps: the oldest, by age and by size.
+//! What the cache no longer keeps, by age: connections older than it allows, and those from the
+//! future. What goes for the file's size is chosen by `eviction`.
 
-use rusqlite::{Connection as Database, params};
+use rusqlite::{Connection as Database, OptionalExtension, params};
 
-use super::blocks;
+use super::clock::DAY_MS;
+use super::{blocks, removal};
 use crate::cache::CacheError;
+use crate::cache::evictions::{self, Reason};
 use crate::cache::format::block;
 use crate::cache::format::block_row::{HEADER_COLUMNS, Header};
-use crate::cache::format::group::{self, Group};
 
-const DAY_MS: i64 = 86_400_000;
 /// A block that reaches back further than this beyond the limit is cut; less is left for the next
 /// day, so that every group is rewritten at most daily.
 const OVERHANG_MS: i64 = DAY_MS;
@@ -29,137 +30,98 @@ impl Default for Retention {
     }
 }
 
-/// Removes connections older than the retention allows at `now_ms`; gives how many.
+/// Removes connections older than the retention allows at `now_ms`, and those after `future_ms`;
+/// gives how many.
 pub(crate) fn by_age(
     database: &mut Database,
     retention: &Retention,
     now_ms: i64,
+    future_ms: i64,
 ) -> Result<u64, CacheError> {
     let limit_ms = now_ms.saturating_sub(retention.max_age_ms);
     let transaction = database.transaction()?;
-    let expired = headers(
-        &transaction,
-        "last_ms < ?1 OR first_ms < ?2",
-        params![limit_ms, limit_ms.saturating_sub(OVERHANG_MS)],
-    )?;
-    let mut removed = 0;
+    let due = headers(&transaction, limit_ms, future_ms)?;
+    let (mut of_age, mut of_future) = (0, 0);
     let mut connections = Vec::new();
-    for header in &expired {
+    for header in &due {
         connections.clear();
-        if header.last_ms >= limit_ms {
+        let is_cut = header.last_ms >= limit_ms && header.first_ms <= future_ms;
+        if is_cut {
             blocks::read(header.id, &mut connections, &transaction)?;
-            connections.retain(|connection: &block::Connection| connection.time_ms >= limit_ms);
         }
-        blocks::remove(header, &transaction)?;
-        if !connections.is_empty() {
-            let group = group(header.group, &transaction)?;
-            let bytes = block::encode(&connections);
-            blocks::write(&group, header.id, (&connections, &bytes), &transaction)?;
-        }
-        removed += (header.connections - connections.len()) as u64;
+        let is_kept =
+            |connection: &block::Connection| (limit_ms..=future_ms).contains(&connection.time_ms);
+        let from_future = match (is_cut, header.first_ms > future_ms) {
+            (true, _) => connections.iter().filter(|each| each.time_ms > future_ms).count(),
+            (false, true) => header.connections,
+            (false, false) => 0,
+        };
+        connections.retain(is_kept);
+        blocks::keep(header, &connections, &transaction)?;
+        of_future += from_future as u64;
+        of_age += (header.connections - connections.len()).saturating_sub(from_future) as u64;
     }
-    if !expired.is_empty() {
-        tidy(&transaction)?;
+    if !due.is_empty() {
+        removal::update_groups(due.iter().map(|header| header.group), &transaction)?;
+        evictions::add(Reason::Age, of_age, now_ms, &transaction)?;
+        evictions::add(Reason::Future, of_future, now_ms, &transaction)?;
+        remove_unused(&transaction)?;
     }
     transaction.commit()?;
-    if !expired.is_empty() {
-        shrink(database)?;
+    if !due.is_empty() {
+        removal::remove_unused_names(database)?;
+        removal::shrink(database)?;
     }
-    Ok(removed)
+    Ok(of_age + of_future)
 }
 
-/// Removes the oldest blocks until the file is a tenth below its largest size, if it is above it;
-/// gives how many connections went, or `None` if nothing had to.
-pub(crate) fn by_size(
-    database: &mut Database,
-    retention: &Retention,
-) -> Result<Option<u64>, CacheError> {
-    if used_bytes(database)? <= retention.max_bytes {
-        return Ok(None);
-    }
-    let mut removed = 0;
-    let target = retention.max_bytes - retention.max_bytes / 10;
-    database.execute("DELETE FROM process_instance WHERE last_ms IS NULL", [])?;
-    loop {
-        let excess = used_bytes(database)?.saturating_sub(target);
-        if excess == 0 {
-            return Ok(Some(removed));
-        }
-        let transaction = database.transaction()?;
-        let mut freed = 0;
-        // Names and command lines go with the blocks that use them, unmeasured here: a part at a
-        // time, then a look at what that has freed.
-        let oldest = headers(
-            &transaction,
-            "TRUE ORDER BY last_ms, id LIMIT (SELECT count(*) / 16 + 1 FROM block)",
-            params![],
-        )?;
-        if oldest.is_empty() {
-            return Ok(Some(removed));
-        }
-        for header in oldest {
-            if freed >= excess {
-                break;
-            }
-            freed += header.bytes as u64 + 160; // the summary, about
-            blocks::remove(&header, &transaction)?;
-            removed += header.connections as u64;
-        }
-        tidy(&transaction)?;
-        transaction.commit()?;
-        shrink(database)?;
-    }
-}
-
-fn group(id: u32, database: &Database) -> Result<Group, CacheError> {
-    let select = format!("SELECT {} FROM connection_group WHERE id = ?1", group::COLUMNS);
-    Ok(database.prepare_cached(&select)?.query_row([id], Group::from_row)?)
-}
-
-fn headers(
-    database: &Database,
-    condition: &str,
-    parameters: &[&dyn rusqlite::ToSql],
-) -> Result<Vec<Header>, CacheError> {
-    let mut select =
-        database.prepare(&format!("SELECT {HEADER_COLUMNS} FROM block WHERE {condition}"))?;
+/// The blocks of which something is too old or from the future.
+fn headers(database: &Database, limit_ms: i64, future_ms: i64) -> Result<Vec<Header>, CacheError> {
+    let mut select = database.prepare(&format!(
+        "SELECT {HEADER_COLUMNS} FROM block WHERE last_ms < ?1 OR first_ms < ?2 OR last_ms > ?3"
+    ))?;
+    let parameters = params![limit_ms, limit_ms.saturating_sub(OVERHANG_MS), future_ms];
     let headers = select.query_map(parameters, Header::from_row)?;
     Ok(headers.collect::<Result<_, _>>()?)
 }
 
-/// Brings the other tables in line with the blocks that are left. Blocks name domains and
-/// instances inside their payloads: those last used before the oldest block may go.
-fn tidy(database: &Database) -> Result<(), CacheError> {
+/// Removes process instances and domains last used before the oldest block. Blocks name them inside
+/// their payloads, so that some that are not used any more stay for as long as a block is cut late.
+fn remove_unused(database: &Database) -> Result<(), CacheError> {
     database.execute_batch(
-        "DELETE FROM connection_group WHERE id NOT IN (SELECT group_id FROM block);
-         UPDATE connection_group SET (connections, first_ms) =
-             (SELECT sum(connections), min(first_ms) FROM block WHERE group_id = connection_group.id)
-         WHERE (connections, first_ms) IS NOT
-             (SELECT sum(connections), min(first_ms) FROM block WHERE group_id = connection_group.id);
-         UPDATE latest SET last_ms = (SELECT max(last_ms) FROM connection_group);
-         DELETE FROM domain
+        "DELETE FROM domain
          WHERE last_ms < (SELECT coalesce(min(first_ms), 9e18) FROM block);
          -- One that has not connected yet may still do so; its start is in ticks of FILETIME.
          DELETE FROM process_instance
          WHERE coalesce(last_ms, start / 10000 - 11644473600000, 0)
-             < (SELECT coalesce(min(first_ms), 9e18) FROM block);
-         DELETE FROM name WHERE id NOT IN (
-             SELECT host FROM connection_group UNION SELECT pathname FROM connection_group
-             UNION SELECT destination FROM connection_group UNION SELECT host FROM process_instance
-             UNION SELECT pathname FROM process_instance UNION SELECT spelling FROM process_instance);",
+             < (SELECT coalesce(min(first_ms), 9e18) FROM block);",
     )?;
     Ok(())
 }
 
-fn shrink(database: &Database) -> Result<(), CacheError> {
-    // The pragma gives a row for each page that it frees.
-    let mut vacuum = database.prepare("PRAGMA incremental_vacuum")?;
-    let mut rows = vacuum.query([])?;
-    while rows.next()?.is_some() {}
-    Ok(())
-}
-
-fn used_bytes(database: &Database) -> Result<u64, CacheError> {
+/// Bytes of the file's pages that are in use.
+pub(crate) fn used_bytes(database: &Database) -> Result<u64, CacheError> {
     let pragma = |name| database.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
     Ok((pragma("page_count")? - pragma("freelist_count")?) * pragma("page_size")?)
+}
+
+/// The time up to which retention by age has believed the clock.
+pub(crate) fn believed_ms(database: &Database) -> Result<Option<i64>, CacheError> {
+    let believed = database
+        .prepare_cached("SELECT believed_ms FROM retention_clock")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(believed.flatten())
+}
+
+/// The latest connection.
+pub(crate) fn latest_ms(database: &Database) -> Result<Option<i64>, CacheError> {
+    let latest = "SELECT last_ms FROM latest";
+    Ok(database.prepare_cached(latest)?.query_row([], |row| row.get(0))?)
+}
+
+/// Remembers that it has.
+pub(crate) fn believe(now_ms: i64, database: &Database) -> Result<(), CacheError> {
+    database.prepare_cached("UPDATE retention_clock SET believed_ms = ?1")?.execute([now_ms])?;
+    Ok(())
 }

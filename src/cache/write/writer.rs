@@ -5,28 +5,37 @@
 //! writer must be dropped: what it remembers may not be in the file.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection as Database;
 
 use super::batch::Batch;
 use super::block_update::{PassState, update_blocks};
+use super::clock::{DAY_MS, WatchedClock};
 use super::duplicates::Incoming;
 use super::group_row::GroupKey;
+use super::identity::Identity;
 use super::instances::{Instances, Place};
 use super::lock::WriterLock;
 use super::moved_aside::{MovedAside, move_aside};
 use super::names::{self, Names};
-use super::{claims, retention};
+use super::{claims, eviction, retention};
 use crate::beacon::Window;
 use crate::cache::format::block::Connection;
 use crate::cache::format::schema::{self, Durability};
 use crate::cache::format::upgrade::SketchRebuild;
 use crate::cache::{CacheError, Cursor, PassOutcome, Retention, blur, location, sources};
 use crate::journal::{ConnectionEvent, Process, ProcessEvent};
+use crate::words;
 
 /// The number of connections in one transaction unless told otherwise: some 44 MB of memory.
 const BATCH: usize = 1 << 20;
+/// Of the connections in a batch no more than one in so many may begin a group: groups take more.
+const CONNECTIONS_PER_GROUP: usize = 8;
+const FEW_GROUPS: usize = 16;
+/// No more than one part in so many of what the cache may hold is written in one transaction as command
+/// lines.
+const TEXT_SHARE: u64 = 16;
 
 /// What a pass did to the cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +46,8 @@ pub struct PassCounts {
     pub duplicates: u64,
     /// Connections, of any pass, that had to go to keep the cache within its size.
     pub removed: u64,
+    /// Connections that were refused because they are dated after now.
+    pub future: u64,
     /// Unix milliseconds of the pass's latest connection.
     pub last_event_ms: Option<i64>,
 }
@@ -56,9 +67,15 @@ pub struct Writer {
     latest_name: u32,
     /// Whether this pass has committed a batch already, so that there may be claims.
     has_claims: bool,
+    /// What is dated later is refused.
+    latest_ms: i64,
+    clock: WatchedClock,
+    /// When connections were last removed by their age, or the writer was opened.
+    watched: Instant,
     /// `None` once all sketches are of this version.
     sketch_rebuild: Option<SketchRebuild>,
     lock: Option<WriterLock>,
+    identity: Identity,
 }
 
 impl Writer {
@@ -91,6 +108,34 @@ impl Writer {
             retention,
             None,
         )
+    }
+
+    /// Whether the file or its log has been removed, moved or replaced since it was opened, so that what
+    /// is written would be lost.
+    pub fn is_replaced(&self) -> bool {
+        self.lock.is_some() && Identity::of(&self.path).differs_from(&self.identity)
+    }
+
+    /// Leaves a file that [`Writer::is_replaced`], and goes on with what lies at its path, or with a new
+    /// cache; says so. What waits is lost.
+    pub fn begin_again(self, role: &str) -> Result<Writer, CacheError> {
+        let Writer { database, path, retention, lock, .. } = self;
+        drop(database);
+        drop(lock);
+        let message = "the cache was removed or replaced while it was written";
+        log::warn!("{message}: {}", path.display());
+        let writer = Writer::open(&path, role, retention)?;
+        let outcome = PassOutcome {
+            source: "cache",
+            state: "begun anew",
+            now_ms: jiff::Timestamp::now().as_millisecond(),
+            rejected: 0,
+            last_error: message,
+            cursor_s: None,
+            blur_s: None,
+        };
+        sources::record(&outcome, &PassCounts::default(), &writer.database)?;
+        Ok(writer)
     }
 
     /// Moves the file aside after `error` showed that it is damaged, and begins a new one.
@@ -153,8 +198,12 @@ impl Writer {
             in_transaction: false,
             latest_name: 0,
             has_claims: false,
+            latest_ms: i64::MAX,
+            clock: WatchedClock::default(),
+            watched: Instant::now(),
             sketch_rebuild,
             lock,
+            identity: Identity::of(path),
         })
     }
 
@@ -164,6 +213,12 @@ impl Writer {
         self
     }
 
+    /// Refuses connections after this unix millisecond from now on; what there is of such goes before
+    /// anything else. Unless told, every time is taken: a file may be of any.
+    pub fn refuse_after(&mut self, latest_ms: i64) {
+        self.latest_ms = latest_ms;
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
@@ -171,6 +226,10 @@ impl Writer {
 
     /// Takes a connection of the pass.
     pub fn connection(&mut self, event: &ConnectionEvent<'_>) -> Result<(), CacheError> {
+        if event.time_ms > self.latest_ms {
+            self.counts.future += 1;
+            return Ok(());
+        }
         self.begin()?;
         let database = &self.database;
         let place = place(&mut self.names, event.host, &event.process, database)?;
@@ -191,12 +250,7 @@ impl Writer {
         self.counts.last_event_ms = self.counts.last_event_ms.max(Some(event.time_ms));
         let incoming = Incoming { connection, record_id: event.record_id };
         self.waiting.push(key, event.destination, &incoming);
-        if self.waiting.len() >= self.batch {
-            self.merge_waiting(true)?;
-            self.commit()?;
-            self.keep_within_size()?;
-        }
-        Ok(())
+        self.flush_if_full()
     }
 
     /// Takes what the pass tells of a process.
@@ -206,14 +260,36 @@ impl Writer {
         }
         self.begin()?;
         let place = place(&mut self.names, event.host, &event.process, &self.database)?;
-        self.instances.started(place, &event.process, &self.database)
+        self.instances.started(place, &event.process, &self.database)?;
+        self.flush_if_full()
+    }
+
+    fn flush_if_full(&mut self) -> Result<(), CacheError> {
+        if self.waiting.len() < self.batch
+            && self.waiting.groups() <= self.batch / CONNECTIONS_PER_GROUP + FEW_GROUPS
+            && self.instances.text_bytes() < self.retention.max_bytes / TEXT_SHARE
+        {
+            return Ok(());
+        }
+        self.merge_waiting(true)?;
+        self.commit()?;
+        self.keep_within_size()
     }
 
     /// Ends the pass: its last events, and what `outcome` says of it, in one transaction.
     pub fn end_pass(&mut self, outcome: &PassOutcome<'_>) -> Result<PassCounts, CacheError> {
         self.begin()?;
         self.merge_waiting(false)?;
-        sources::record(outcome, &self.counts, &self.database)?;
+        let refused = self.refused();
+        let outcome = match refused.as_str() {
+            "" => *outcome,
+            refused => PassOutcome {
+                rejected: outcome.rejected + self.counts.future,
+                last_error: refused,
+                ..*outcome
+            },
+        };
+        sources::record(&outcome, &self.counts, &self.database)?;
         self.commit()?;
         if self.has_claims {
             claims::clear(&self.database)?;
@@ -221,6 +297,22 @@ impl Writer {
         }
         self.keep_within_size()?;
         Ok(std::mem::take(&mut self.counts))
+    }
+
+    /// What is said of connections that this pass has refused; '' if there are none.
+    fn refused(&self) -> String {
+        match self.counts.future {
+            0 => String::new(),
+            1 => format!(
+                "1 connection is dated after {}, and was refused",
+                words::time(self.latest_ms)
+            ),
+            many => format!(
+                "{} are dated after {}, and were refused",
+                words::count(many, "connection"),
+                words::time(self.latest_ms)
+            ),
+        }
     }
 
     /// Drops what the pass has not yet committed, after its source failed. Connections that are
@@ -268,9 +360,23 @@ impl Writer {
     }
 
     /// Removes what is older than the retention allows at `now_ms`; gives the connections removed.
-    /// For the collecting extension only: a journal from last year is imported to be looked at.
+    /// For the collecting extension only: a journal from last year is imported to be looked at. A clock
+    /// that is suddenly ahead by more than a day has to stay so for a day before anything goes for it.
     pub fn remove_expired(&mut self, now_ms: i64) -> Result<u64, CacheError> {
-        let removed = retention::by_age(&mut self.database, &self.retention, now_ms)?;
+        let elapsed = std::mem::replace(&mut self.watched, Instant::now()).elapsed();
+        // The first time there is only the latest connection to compare with.
+        let known_ms = match retention::believed_ms(&self.database)? {
+            Some(believed_ms) => believed_ms,
+            None => retention::latest_ms(&self.database)?.unwrap_or(now_ms).min(now_ms),
+        };
+        let believed_ms = self.clock.believed_ms(now_ms, known_ms, elapsed);
+        if believed_ms != now_ms {
+            log::warn!("the clock has jumped by more than a day: nothing is removed for it yet");
+        }
+        retention::believe(believed_ms, &self.database)?;
+        let future_ms = self.future_ms()?.max(now_ms.saturating_add(DAY_MS));
+        let now_ms = believed_ms.min(now_ms);
+        let removed = retention::by_age(&mut self.database, &self.retention, now_ms, future_ms)?;
         if removed > 0 {
             self.forget();
         }
@@ -278,11 +384,22 @@ impl Writer {
     }
 
     fn keep_within_size(&mut self) -> Result<(), CacheError> {
-        if let Some(removed) = retention::by_size(&mut self.database, &self.retention)? {
+        let now_ms = jiff::Timestamp::now().as_millisecond();
+        let future_ms = self.future_ms()?;
+        let Writer { database, retention, .. } = self;
+        if let Some(removed) = eviction::by_size(database, retention, future_ms, now_ms)? {
             self.forget();
             self.counts.removed += removed;
         }
         Ok(())
+    }
+
+    /// What is dated later is from the future, whatever the clock shows now. Nothing is, unless told
+    /// what to refuse, and before a clock has been believed.
+    fn future_ms(&self) -> Result<i64, CacheError> {
+        let believed_ms = retention::believed_ms(&self.database)?;
+        let day_after = believed_ms.map_or(i64::MAX, |ms| ms.saturating_add(DAY_MS));
+        Ok(day_after.max(self.latest_ms))
     }
 
     /// Row ids in memory may be gone from the file after a removal or a rollback.
@@ -303,6 +420,7 @@ impl Writer {
     fn commit(&mut self) -> Result<(), CacheError> {
         self.database.execute_batch("COMMIT")?;
         self.in_transaction = false;
+        self.instances.committed();
         Ok(())
     }
 

@@ -209,12 +209,20 @@ impl Collecting {
         let mut removed_expired = Instant::now();
         loop {
             let now_ms = jiff::Timestamp::now().as_millisecond();
+            if polling.writer.is_replaced() {
+                polling.writer = polling.writer.begin_again(ROLE)?.with_batch(BATCH);
+            }
+            let mut outcome = Ok(true);
             if removed_expired.elapsed() > REMOVES_EXPIRED {
-                polling.writer.remove_expired(now_ms)?;
+                outcome =
+                    polling.writer.remove_expired(now_ms).map(|_| true).map_err(Stopped::from);
                 removed_expired = Instant::now();
             }
+            if outcome.is_ok() {
+                outcome = polling.poll(&self.socket, slices, reach, now_ms);
+            }
             let mut pause = interval;
-            match polling.poll(&self.socket, slices, reach, now_ms) {
+            match outcome {
                 Ok(is_up_to_date) => {
                     *next_pause = FIRST_PAUSE;
                     failures = 0;
@@ -238,8 +246,13 @@ impl Collecting {
                 }
                 Err(stopped) => return Err(stopped),
             }
-            if !self.rest(&mut polling.writer, pause)? {
-                return Err(Stopped::NotRegistered);
+            match self.rest(&mut polling.writer, pause) {
+                Ok(true) => {}
+                Ok(false) => return Err(Stopped::NotRegistered),
+                Err(error) if error.is_damage() => {
+                    polling.writer = polling.writer.replace_damaged(&error)?.with_batch(BATCH);
+                }
+                Err(error) => return Err(error.into()),
             }
             if is_last_resort && looked.elapsed() > LOOKS_AGAIN {
                 looked = Instant::now();

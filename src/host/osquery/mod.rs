@@ -15,6 +15,7 @@ mod polling;
 mod registration;
 mod server;
 mod slices;
+mod stale_sockets;
 mod stream;
 mod supervisor;
 mod wire;

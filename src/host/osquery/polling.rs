@@ -4,7 +4,7 @@
 //! When to poll, and what to do when it fails, is decided in `collection`.
 
 use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::collection::Stopped;
@@ -18,6 +18,10 @@ use crate::journal::collector::{CollectError, Collector, Host, HostError, Row};
 
 /// Between two parts of an answer; osquery may have to read much before the first.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(60);
+/// A row of osquery's own tables may be dated so much after now...
+const AHEAD_MS: i64 = 10 * 60_000;
+/// ... and one that a query has from elsewhere, whose clock may be another.
+const AHEAD_ELSEWHERE_MS: i64 = 86_400_000;
 
 /// A collector at work.
 pub(super) struct Polling {
@@ -61,6 +65,11 @@ impl Polling {
         let slice = slices.next(collector, cursor.as_ref(), reach, now_s);
         let mut osquery = Osquery::connect(socket)?;
         let mut last_error = String::new();
+        let ahead_ms = match collector.is_an_event_table() {
+            true => AHEAD_MS,
+            false => AHEAD_ELSEWHERE_MS,
+        };
+        writer.refuse_after(now_ms.saturating_add(ahead_ms));
         let mut pass = Pass::new(writer, |rejection: Rejection| {
             last_error = format!("a row was rejected: {}", rejection.reason);
             log::debug!("row {} rejected: {}", rejection.line, rejection.reason);
@@ -101,7 +110,7 @@ impl Polling {
             slice.to_s,
             counts.added
         );
-        slices.held(delivered.connections);
+        slices.held(delivered.connections, slice.reaches_now);
         Ok(slice.reaches_now)
     }
 
@@ -133,18 +142,31 @@ fn blur_warning(writer: &Writer, now_s: Option<u32>, now_ms: i64) -> Result<Stri
     ))
 }
 
-/// osquery, on one connection.
-pub(super) struct Osquery(Manager<UnixStream>);
+/// osquery, on one connection after the other: one whose answer was not read to its end is of no more
+/// use.
+pub(super) struct Osquery {
+    socket: PathBuf,
+    connection: Option<Manager<UnixStream>>,
+}
 
 impl Osquery {
     pub(super) fn connect(socket: &Path) -> Result<Osquery, HostError> {
-        open(socket, QUERY_TIMEOUT).map(Osquery).map_err(host_error)
+        let connection = open(socket, QUERY_TIMEOUT).map_err(host_error)?;
+        Ok(Osquery { socket: socket.to_owned(), connection: Some(connection) })
     }
 }
 
 impl Host for Osquery {
     fn query(&mut self, sql: &str, on_row: &mut dyn FnMut(&Row)) -> Result<(), HostError> {
-        self.0.query(sql, on_row).map_err(host_error)
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => open(&self.socket, QUERY_TIMEOUT).map_err(host_error)?,
+        };
+        let answered = connection.query(sql, on_row);
+        if matches!(answered, Ok(()) | Err(ManagerError::Refused(_))) {
+            self.connection = Some(connection);
+        }
+        answered.map_err(host_error)
     }
 }
 

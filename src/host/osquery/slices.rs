@@ -14,6 +14,8 @@ const LONGEST_S: i64 = 86_400;
 /// The length of slices, which follows how much is in them.
 pub(super) struct Slices {
     length_s: i64,
+    /// Whether the last slice ended where nothing more comes late.
+    is_catching_up: bool,
 }
 
 /// How far back there may be something to collect, in seconds.
@@ -27,7 +29,7 @@ pub(super) struct Reach {
 
 impl Slices {
     pub(super) fn new() -> Slices {
-        Slices { length_s: FIRST_LENGTH_S }
+        Slices { length_s: FIRST_LENGTH_S, is_catching_up: false }
     }
 
     /// The slice after `cursor`. A cursor from a clock that was wrong is none: what is read twice
@@ -45,11 +47,16 @@ impl Slices {
         };
         // Of another source what was before the cursor is counted already.
         let overlap_s = match cursor {
-            Some(cursor) if cursor.source == collector.name() => collector.overlap_s(),
+            Some(cursor) if cursor.source == collector.name() && !self.is_catching_up => {
+                collector.overlap_s()
+            }
             _ => 0,
         };
+        // A slice that ended where rows may still come would have the next begin with an overlap: on a
+        // busy host these would be read many times over.
         let end_s = from_s.saturating_add(self.length_s);
-        let reaches_now = end_s > now_s || !collector.can_end_early();
+        let may_come_late = end_s.saturating_add(collector.overlap_s()) > now_s;
+        let reaches_now = may_come_late || !collector.can_end_early();
         let to_s = if reaches_now { now_s + 1 } else { end_s };
         Slice { from_s: (from_s - overlap_s).max(0), to_s, reaches_now }
     }
@@ -60,7 +67,8 @@ impl Slices {
     }
 
     /// Learns from a slice that held so many connections.
-    pub(super) fn held(&mut self, connections: u64) {
+    pub(super) fn held(&mut self, connections: u64, reached_now: bool) {
+        self.is_catching_up = !reached_now;
         if connections > MANY {
             self.length_s = (self.length_s / 2).max(1);
         } else if connections < FEW {
@@ -104,15 +112,38 @@ mod tests {
         assert_eq!(next(Some(("socket_events", 100))), (-86_410, -86_100, false));
     }
 
+    /// Slices of a second were read with ten seconds before them, so eleven times over.
+    #[test]
+    fn a_busy_host_is_read_once() {
+        let collector = Collector::from(Named::SocketEvents);
+        let reach = Reach { first_s: 3600, most_s: 86_400 };
+        let mut slices = Slices { length_s: 1, is_catching_up: false };
+        let mut read_s = 0;
+        let mut end_s = NOW_S - 60;
+        let mut reaches_now = false;
+        while !reaches_now {
+            let cursor = Cursor { source: "socket_events".to_owned(), time_s: end_s };
+            let slice = slices.next(&collector, Some(&cursor), reach, NOW_S);
+            slices.held(30_000, slice.reaches_now);
+            read_s += slice.to_s - slice.from_s;
+            (end_s, reaches_now) = (slice.to_s, slice.reaches_now);
+        }
+        assert_eq!((read_s, end_s), (60 + 1 + collector.overlap_s(), NOW_S + 1));
+        // The next poll begins with an overlap again.
+        let cursor = Cursor { source: "socket_events".to_owned(), time_s: NOW_S };
+        let slice = slices.next(&collector, Some(&cursor), reach, NOW_S + 30);
+        assert_eq!(slice.from_s, NOW_S - collector.overlap_s());
+    }
+
     #[test]
     fn slices_grow_where_little_is_and_shrink_where_much_is() {
         let mut slices = Slices::new();
-        slices.held(10);
+        slices.held(10, true);
         assert_eq!(slices.length_s, 600);
-        slices.held(5_000);
+        slices.held(5_000, true);
         assert_eq!(slices.length_s, 600);
         for _ in 0..10 {
-            slices.held(1_000_000);
+            slices.held(1_000_000, false);
             slices.failed();
         }
         assert_eq!(slices.length_s, 1);

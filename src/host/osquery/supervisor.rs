@@ -5,8 +5,8 @@
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use super::manager::{ExtensionInfo, Manager, ManagerError};
 use super::parent::Parent;
 use super::registration::Registration;
 use super::server::Server;
+use super::stale_sockets;
 use super::stream::{connect, is_gone, open, socket_of};
 use crate::cache::{Pace, Retention};
 use crate::host::config::Collection;
@@ -202,6 +203,7 @@ impl Supervisor {
 
     fn watch(&self) -> Result<(), SupervisorError> {
         self.wait_for_osquery()?;
+        stale_sockets::remove(&self.options.socket);
         let registration = Arc::clone(&self.registration);
         let collecting = Collecting::new(&self.options, Arc::clone(&self.cache_use), registration);
         *locked(&self.collecting) = Some(thread::spawn(move || collecting.run()));

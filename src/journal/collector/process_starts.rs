@@ -16,6 +16,10 @@ use crate::journal::osquery_event::EventRow;
 const SLACK_MS: i64 = 2_000;
 /// osquery reads /proc for each pid that it is asked for; of more, process events have to tell.
 const ASKED_PIDS: usize = 500;
+/// It is asked for so many at a time, and for so many characters of each command line: anybody may start
+/// processes with megabytes of these.
+const PIDS_AT_A_TIME: usize = 50;
+const ASKED_CMDLINE: usize = 32 << 10;
 /// So many seconds of process events before the first slice are read, too.
 const LOOKBACK_S: i64 = 3_600;
 /// So many started processes are remembered, and so much of a command line.
@@ -78,8 +82,11 @@ impl ProcessStarts {
             None => slice.from_s - LOOKBACK_S,
         };
         let events = Slice { from_s, ..slice };
-        let sql =
-            format!("SELECT time, pid, path, cmdline FROM {table} WHERE {}", events.of_events());
+        let sql = format!(
+            "SELECT time, pid, path, substr(cmdline, 1, {KEPT_CMDLINE}) AS cmdline FROM {table} \
+             WHERE {}",
+            events.of_events()
+        );
         let asked = host.query(&sql, &mut |row| {
             // A row that makes no sense says nothing of a start.
             let _ = EventRow::from_columns(row).with_process(|process| {
@@ -128,10 +135,29 @@ impl ProcessStarts {
         if pids.is_empty() {
             return Ok(());
         }
-        let asked: Vec<_> = pids.iter().rev().take(ASKED_PIDS).map(u32::to_string).collect();
+        let pids: Vec<_> = pids.iter().rev().take(ASKED_PIDS).copied().collect();
+        let cmdline = format!("substr(cmdline, 1, {ASKED_CMDLINE})");
+        for some in pids.chunks(PIDS_AT_A_TIME) {
+            if let Err(error) = self.ask_running(some, &cmdline, host) {
+                // What cannot be had of one process costs no other its start, nor the slice.
+                log::debug!("command lines of processes: {error}");
+                self.ask_running(some, "''", host)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns which of a few pids still run; `cmdline` is what to ask for as their command lines.
+    fn ask_running(
+        &mut self,
+        pids: &[u32],
+        cmdline: &str,
+        host: &mut dyn Host,
+    ) -> Result<(), HostError> {
+        let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
         let sql = format!(
-            "SELECT pid, path, cmdline, start_time FROM processes WHERE pid IN ({})",
-            asked.join(",")
+            "SELECT pid, path, {cmdline} AS cmdline, start_time FROM processes WHERE pid IN ({})",
+            pids.join(",")
         );
         host.query(&sql, &mut |row| {
             let text = |name: &str| row.get(name).map_or("", String::as_str);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 
 use super::audit_socket::{AuditSocket, Received};
+use super::namespaces;
 pub use crate::journal::audit::{AuditConnection, AuditEvent, AuditExec, AuditProcess};
 use crate::journal::audit::{Join, Record};
 
@@ -36,9 +37,10 @@ pub enum Unusable {
     /// Not root, or root of a container.
     #[error("reading audit records needs the capability CAP_AUDIT_READ")]
     NoPrivilege,
-    /// The kernel sends records into the first network namespace alone.
-    #[error("audit records come into the first network namespace alone, and this is another")]
-    OtherNamespace,
+    /// In a container. The kernel sends records into the first network namespace alone, with process ids
+    /// of the first pid namespace.
+    #[error("audit records are for the machine's own {0} namespace, and this is another")]
+    OtherNamespace(&'static str),
     /// Switched off.
     #[error("audit is off (auditctl -e 1 turns it on)")]
     Disabled,
@@ -68,14 +70,17 @@ impl Unusable {
 }
 
 impl AuditStream {
-    /// Joins those who read the kernel's audit records. Whether there are any is not asked:
+    /// Subscribes to the kernel's audit records. Whether there are any is not asked:
     /// [`super::audit_rules::coverage`] says that.
     pub fn open() -> Result<AuditStream, Unusable> {
+        if namespaces::other() == Some("pid") {
+            return Err(Unusable::OtherNamespace("pid"));
+        }
         let namespace = |of: &str| std::fs::read_link(Path::new("/proc").join(of).join("ns/net"));
         if let (Ok(ours), Ok(first)) = (namespace("self"), namespace("1"))
             && ours != first
         {
-            return Err(Unusable::OtherNamespace);
+            return Err(Unusable::OtherNamespace("network"));
         }
         let socket = AuditSocket::open(READLOG).map_err(Unusable::of_opening)?;
         socket.set_room(ROOM).map_err(Unusable::of_opening)?;

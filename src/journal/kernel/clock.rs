@@ -28,8 +28,8 @@ impl Clock {
         Clock { offset_ns, boot_ns: offset_ns, ticks_per_second }
     }
 
-    /// Looks at both clocks. Done before each batch of records is read, which are younger than the
-    /// batch before: a record made just before the clock was set takes part in the change, and all
+    /// Looks at both clocks. This is done before each batch of records is read, several times a second.
+    /// A record that was made before the clock was set, but is read after it, gets the new offset; all
     /// others have the time of day at which they happened.
     pub(super) fn refresh(&mut self) {
         self.offset_ns = offset_ns();

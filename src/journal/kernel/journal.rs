@@ -194,6 +194,7 @@ fn deliver_connect<S: JournalSink>(
     };
     let caller = Caller {
         pid: connect.pid,
+        thread: connect.thread,
         birth: connect.birth,
         pathname: "",
         cmdline: "",
@@ -253,6 +254,7 @@ fn deliver_audited_connection<S: JournalSink>(
         Some(pid) => processes.of(
             Caller {
                 pid,
+                thread: pid, // the records tell of none
                 birth: Birth::default(),
                 pathname: &told.exe,
                 cmdline: &told.cmdline,

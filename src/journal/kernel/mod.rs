@@ -13,9 +13,13 @@ pub mod audit_stream;
 #[cfg(target_os = "linux")]
 mod clock;
 #[cfg(target_os = "linux")]
+mod command_lines;
+#[cfg(target_os = "linux")]
 mod ebpf;
 #[cfg(target_os = "linux")]
 mod journal;
+#[cfg(target_os = "linux")]
+mod namespaces;
 #[cfg(target_os = "linux")]
 mod processes;
 
@@ -51,7 +55,7 @@ impl KernelSource {
 
 /// A name that no source of the kernel has.
 #[derive(Debug, thiserror::Error)]
-#[error("'{0}' is no source of connections in the kernel")]
+#[error("unknown source '{0}': use ebpf or audit")]
 pub struct UnknownSource(String);
 
 impl FromStr for KernelSource {

@@ -5,19 +5,17 @@
 //! exec, thread name) has to do then.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::clock::Clock;
+use super::command_lines::CommandLines;
 use super::ebpf::Birth;
 use crate::journal::{FileTime, Process};
 
 /// How many processes are remembered. Above, all are forgotten and looked at again.
 const KEPT: usize = 2048;
-/// Bytes of a command line that are read, of which a process can have megabytes.
-const CMDLINE_BYTES: u64 = 2048;
 /// A process whose fork was not seen is known by its pid alone, and pids are used again. After this
 /// it is looked at anew; pids do not come round so soon.
 const KNOWN_BY_PID_FOR: Duration = Duration::from_secs(1);
@@ -25,6 +23,9 @@ const KNOWN_BY_PID_FOR: Duration = Duration::from_secs(1);
 /// What is known of the processes that connected.
 pub(super) struct Processes {
     known: HashMap<u32, Known>,
+    /// What the paths given to exec led to: they may be links, relative, or scripts.
+    executables: HashMap<String, String>,
+    command_lines: CommandLines,
 }
 
 struct Known {
@@ -59,6 +60,8 @@ struct Found {
 #[derive(Clone, Copy)]
 pub(super) struct Caller<'a> {
     pub(super) pid: u32,
+    /// The thread, which may go on where the first thread of its process has ended.
+    pub(super) thread: u32,
     pub(super) birth: Birth,
     /// The path as the source knows it; '' if it does not.
     pub(super) pathname: &'a str,
@@ -70,7 +73,11 @@ pub(super) struct Caller<'a> {
 
 impl Processes {
     pub(super) fn new() -> Processes {
-        Processes { known: HashMap::new() }
+        Processes {
+            known: HashMap::new(),
+            executables: HashMap::new(),
+            command_lines: CommandLines::new(),
+        }
     }
 
     /// Learns what a process runs that has not connected yet.
@@ -83,13 +90,14 @@ impl Processes {
     pub(super) fn of<'p>(&'p mut self, caller: Caller<'p>, clock: &Clock) -> Process<'p> {
         let Caller { pid, birth, .. } = caller;
         self.make_room_for(pid);
-        let known = self.known.entry(pid).or_insert_with(|| Known::new(birth));
+        let Processes { known, executables, command_lines } = self;
+        let known = known.entry(pid).or_insert_with(|| Known::new(birth));
         if known.birth != birth {
             *known = Known::new(birth);
         }
         let found = match known.found.take().filter(|found| found.is_of(caller)) {
             Some(found) => found,
-            None => Found::look(caller, &known.exec, clock),
+            None => Found::look(caller, &known.exec, clock, executables, command_lines),
         };
         let found = known.found.insert(found);
         Process {
@@ -109,6 +117,7 @@ impl Processes {
     fn make_room_for(&mut self, pid: u32) {
         if self.known.len() >= KEPT && !self.known.contains_key(&pid) {
             self.known.clear();
+            self.executables.clear();
         }
     }
 }
@@ -122,29 +131,47 @@ impl Known {
 impl Found {
     /// Whether the process that was found is still the caller.
     fn is_of(&self, caller: Caller<'_>) -> bool {
-        if !caller.pathname.is_empty() && caller.pathname != self.pathname {
-            return false; // it has called exec since
+        // Whether it has called exec since. Where the source cannot tell, the link to the program does.
+        let runs = match caller.pathname {
+            "" if caller.birth == Birth::default() => executable(caller),
+            "" => None,
+            pathname => Some(pathname.to_owned()),
+        };
+        if runs.is_some_and(|runs| runs != self.pathname) {
+            return false;
         }
         caller.birth.start_ns != 0
             || self.looked.elapsed() < KNOWN_BY_PID_FOR
             || start_ticks(caller.pid) == self.start_ticks
     }
 
-    fn look(caller: Caller<'_>, exec: &Exec, clock: &Clock) -> Found {
+    fn look(
+        caller: Caller<'_>,
+        exec: &Exec,
+        clock: &Clock,
+        executables: &mut HashMap<String, String>,
+        command_lines: &mut CommandLines,
+    ) -> Found {
         let Caller { pid, birth, pathname, comm, .. } = caller;
         let forked_in_tick = (birth.start_ns != 0).then(|| clock.tick(birth.start_ns));
         // The kernel takes the start of a process a little before it tells of the fork.
         let is_caller = |ticks: &u64| forked_in_tick.is_none_or(|fork| fork.abs_diff(*ticks) <= 1);
         let start_ticks = start_ticks(pid).filter(is_caller);
-        let running = start_ticks.and_then(|_| executable(pid));
+        let running = start_ticks.and_then(|_| executable(caller));
+        if let (Some(running), false) = (&running, exec.path.is_empty()) {
+            executables.insert(exec.path.clone(), running.clone());
+        }
         let pathname = match (pathname, running, exec.path.as_str()) {
             ("", Some(running), _) => running,
             ("", None, "") => format!("[{comm}]"),
-            ("", None, given_to_exec) => given_to_exec.to_owned(),
+            // The same as of a process that was still there when it was looked at.
+            ("", None, given_to_exec) => {
+                executables.get(given_to_exec).map_or(given_to_exec, String::as_str).to_owned()
+            }
             (told, ..) => told.to_owned(),
         };
         let start = start_ticks.or(forked_in_tick).and_then(|ticks| clock.start_of_ticks(ticks));
-        let cmdline = start_ticks.and_then(|_| command_line(pid).ok());
+        let cmdline = start_ticks.map(|_| command_lines.of(pid, caller.thread));
         Found {
             pathname,
             start: start.or(exec.start),
@@ -158,19 +185,12 @@ impl Found {
 
 /// The path as the process itself sees it, also in a container; `None` for kernel threads and
 /// processes that have ended.
-fn executable(pid: u32) -> Option<String> {
-    let path = fs::read_link(format!("/proc/{pid}/exe")).ok()?;
+fn executable(caller: Caller<'_>) -> Option<String> {
+    let Caller { pid, thread, .. } = caller;
+    let path = fs::read_link(format!("/proc/{pid}/task/{thread}/exe")).ok()?;
     let path = path.to_string_lossy();
     // What was removed, or replaced by an update, is still the same program.
     Some(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
-}
-
-/// The arguments, separated by spaces.
-fn command_line(pid: u32) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    File::open(format!("/proc/{pid}/cmdline"))?.take(CMDLINE_BYTES).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.trim_end_matches('\0').replace('\0', " "))
 }
 
 /// When a process was started, in clock ticks since boot: field 22 of proc_pid_stat(5).
@@ -191,7 +211,8 @@ mod tests {
     use super::*;
 
     fn caller(pid: u32) -> Caller<'static> {
-        Caller { pid, birth: Birth::default(), pathname: "", cmdline: "", comm: "sleep" }
+        let birth = Birth::default();
+        Caller { pid, thread: pid, birth, pathname: "", cmdline: "", comm: "sleep" }
     }
 
     #[test]
@@ -201,7 +222,8 @@ mod tests {
         let mut child = Command::new("/bin/sleep").arg("60").spawn().unwrap();
         let pid = child.id();
         // Until it has called exec it is a copy of this test.
-        let is_sleep = || command_line(pid).is_ok_and(|line| line.contains("sleep 60"));
+        let mut command_lines = CommandLines::new();
+        let mut is_sleep = || command_lines.of(pid, pid).contains("sleep 60");
         while !is_sleep() {
             std::thread::yield_now();
         }

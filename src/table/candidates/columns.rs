@@ -72,7 +72,17 @@ pub(super) const DEFINITIONS: &[CandidateColumn] = &[
     column(
         Column::new("destination_count", Kind::BigInt, "destinations in the group"),
         Needs::NOTHING,
-        |row| row.group.destination_count.into(),
+        |row| row.group.destinations.len().into(),
+    ),
+    column(
+        Column::new(
+            "destinations",
+            Kind::Text,
+            "those with the most connections, separated by commas: up to eight, and how many \
+             more there are",
+        ),
+        Needs::DESTINATION,
+        |row| row.parties.destinations.as_str().into(),
     ),
     column(
         Column::new(
@@ -238,8 +248,7 @@ pub(super) const DEFINITIONS: &[CandidateColumn] = &[
         Column::new(
             "checkins",
             Kind::BigInt,
-            "check-ins: connections no more than merge_gap apart are one (no more than 1 s \
-             where merge_gap is 0)",
+            "check-ins: connections no more than merge_gap apart are one",
         ),
         Needs::RHYTHM,
         |row| row.statistics.rhythm.map(|rhythm| rhythm.checkins).into(),
@@ -249,7 +258,7 @@ pub(super) const DEFINITIONS: &[CandidateColumn] = &[
             "period",
             Kind::Double,
             "time from check-in to check-in, seconds: the median of I/k over intervals I of \
-             about k periods, k from 1 to 10; NULL for a lone check-in, and where it is under what \
+             about k periods, k from 1 to 5; NULL for a lone check-in, and where it is under what \
              the source's times can tell (see beacon_status)",
         ),
         Needs::RHYTHM,
@@ -269,8 +278,8 @@ pub(super) const DEFINITIONS: &[CandidateColumn] = &[
         Column::new(
             "missed_checkins",
             Kind::BigInt,
-            "check-ins that were left out: the sum of k - 1; an interval over 10 periods is an \
-             absence and not counted; NULL where period is",
+            "check-ins that were left out: the sum of k - 1; a longer interval is an absence and \
+             not counted; NULL where period is",
         ),
         Needs::RHYTHM,
         |row| row.periodicity().map(|each| each.missed).into(),
@@ -279,11 +288,19 @@ pub(super) const DEFINITIONS: &[CandidateColumn] = &[
         Column::new(
             "merge_gap",
             Kind::BigInt,
-            "gap up to which connections are one check-in, seconds; 0 if several agents take \
-             turns",
+            "gap up to which connections are one check-in, seconds; 0 if each is one",
         ),
         Needs::RHYTHM,
         |row| row.statistics.rhythm.map(|rhythm| rhythm.merge_gap_ms / 1000).into(),
+    ),
+    column(
+        Column::new(
+            "agents",
+            Kind::BigInt,
+            "how many agents take turns: period is each one's, from its check-in to its next",
+        ),
+        Needs::RHYTHM,
+        |row| row.statistics.rhythm.map(|rhythm| rhythm.agents).into(),
     ),
     column(
         Column::new(

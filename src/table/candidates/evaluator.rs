@@ -22,6 +22,9 @@ use crate::table::names::{Names, tuple};
 use crate::table::parameters::GroupBy;
 use crate::table::{Row, TableError, Value};
 
+/// A row lists so many destinations.
+const LISTED_DESTINATIONS: usize = 8;
+
 /// A row, and what it is ordered by.
 pub(super) struct Candidate {
     score: f64,
@@ -181,6 +184,9 @@ impl<'a> GroupEvaluator<'a> {
         if latest.instance != 0 {
             parties.instance = Some(self.reader.instance(latest.instance)?);
         }
+        if self.plan.needs.any(Needs::DESTINATION) {
+            parties.destinations = self.destinations(group)?;
+        }
         if self.plan.parameters.group_by == GroupBy::ProcessPort {
             parties.tuple = tuple("*", latest.group.port);
             return Ok(parties);
@@ -192,6 +198,21 @@ impl<'a> GroupEvaluator<'a> {
             parties.tuple = tuple(&parties.destination, latest.group.port);
         }
         Ok(parties)
+    }
+
+    /// The first few destinations of a group, as text.
+    fn destinations(&mut self, group: &ResultGroup) -> Result<String, TableError> {
+        let mut listed = String::new();
+        for name in group.destinations.iter().take(LISTED_DESTINATIONS) {
+            if !listed.is_empty() {
+                listed.push_str(", ");
+            }
+            listed.push_str(&self.names.text(*name)?);
+        }
+        match group.destinations.len().saturating_sub(LISTED_DESTINATIONS) {
+            0 => Ok(listed),
+            more => Ok(format!("{listed} and {more} more")),
+        }
     }
 
     fn passes(&self, parties: &Parties, group: &ResultGroup) -> Result<bool, TableError> {
@@ -223,7 +244,8 @@ impl<'a> GroupEvaluator<'a> {
         let mut latest = String::new();
         for (member, domain) in &group.members {
             let on_path = self.rules_on_path(member.pathname)?;
-            if !on_path.is_some_and(|rules| rules.look_at(member.port, member.protocol)) {
+            let (port, protocol, scope) = (member.port, member.protocol, member.scope);
+            if !on_path.is_some_and(|rules| rules.look_at(port, protocol, scope)) {
                 return Ok(String::new());
             }
             let pathname = self.names.text(member.pathname)?;

@@ -3,6 +3,7 @@
 //! Only one such group is in memory at once, and of it no more than the query's columns need; what is
 //! computed of it is decided by the caller.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -47,7 +48,8 @@ pub(super) struct ResultGroup {
     pub(super) protocol: Protocol,
     /// Not known if instances were not read.
     pub(super) process_count: usize,
-    pub(super) destination_count: usize,
+    /// The name ids of the destinations, those with the most connections first.
+    pub(super) destinations: Vec<u32>,
     /// What suppression rules look at: groups of the cache, each with the domain ids of its
     /// connections; these are 0 if they were not read.
     pub(super) members: Vec<(Group, u32)>,
@@ -63,8 +65,12 @@ pub(super) struct Latest {
     pub(super) domain: u32,
 }
 
+/// What a process instance of one connection takes in memory, in bytes: measured.
+const GATHERING_BYTES: u64 = 1400;
+
 /// Reads the connections of groups.
 pub(super) struct Gatherer<'r> {
+    reader: &'r Reader,
     payloads: Payloads<'r>,
     /// The ids of the blocks of all members.
     blocks: Vec<i64>,
@@ -80,6 +86,7 @@ impl<'r> Gatherer<'r> {
         let (first_ms, until_ms) = scan.span_ms.unwrap_or(window.span_ms());
         let since_ms = first_ms.max(rita::span_begin_ms(until_ms));
         Gatherer {
+            reader,
             payloads: Payloads::new(reader),
             blocks: std::mem::take(&mut scan.blocks),
             window,
@@ -103,7 +110,10 @@ impl<'r> Gatherer<'r> {
         let mut gathering = Gathering { times_ms, ..Gathering::default() };
         let last_day = self.last_day;
         for member in members {
-            self.runs(member, parts, |run| gathering.add(&run, member, last_day))?;
+            self.runs(member, parts, |run| {
+                gathering.add(&run, member, last_day);
+                Ok(())
+            })?;
         }
         Ok(match members {
             [member] => gathering.finish_with(member.outline),
@@ -124,9 +134,12 @@ impl<'r> Gatherer<'r> {
         let parts = Parts { instances: true, ..parts };
         let mut gatherings: BTreeMap<u32, Gathering> = BTreeMap::new();
         let last_day = self.last_day;
+        let reader = self.reader;
         for member in members {
             self.runs(member, parts, |run| {
+                reader.check_memory(gatherings.len() as u64 * GATHERING_BYTES)?;
                 gatherings.entry(run.instance).or_default().add(&run, member, last_day);
+                Ok(())
             })?;
         }
         Ok(gatherings.into_values().filter_map(Gathering::finish).collect())
@@ -137,14 +150,11 @@ impl<'r> Gatherer<'r> {
         &mut self,
         member: &Member,
         parts: Parts,
-        mut take: impl FnMut(Run<'_>),
+        take: impl FnMut(Run<'_>) -> Result<(), TableError>,
     ) -> Result<(), TableError> {
         let (from, count) = member.blocks;
         let blocks = self.blocks.get(from..from + count).unwrap_or_default();
-        self.payloads.runs(blocks, self.window, parts, |run| {
-            take(run);
-            Ok(())
-        })
+        self.payloads.runs(blocks, self.window, parts, take)
     }
 }
 
@@ -163,7 +173,7 @@ impl ResultGroup {
             latest: Latest { time_ms: member.outline.span_ms.1, group, instance: 0, domain: 0 },
             protocol: group.protocol,
             process_count: 0,
-            destination_count: 1,
+            destinations: vec![group.destination],
             members: vec![(group, 0)],
         }
     }
@@ -183,7 +193,8 @@ struct Gathering {
     latest: Option<Latest>,
     protocols: FxHashSet<Protocol>,
     instances: FxHashSet<u32>,
-    destinations: FxHashSet<u32>,
+    /// How many connections each has.
+    destinations: FxHashMap<u32, usize>,
     members: FxHashMap<(u32, u32), Group>,
 }
 
@@ -203,7 +214,7 @@ impl Gathering {
             self.latest = Some(Latest { time_ms, group, instance, domain });
         }
         self.protocols.insert(group.protocol);
-        self.destinations.insert(group.destination);
+        *self.destinations.entry(group.destination).or_default() += times_ms.len();
         self.instances.insert(instance);
         self.members.entry((group.id, domain)).or_insert(group);
     }
@@ -236,6 +247,8 @@ impl Gathering {
             (Some(protocol), None) => *protocol,
             _ => Protocol::Unknown,
         };
+        let mut destinations: Vec<(u32, usize)> = self.destinations.into_iter().collect();
+        destinations.sort_unstable_by_key(|(name, connections)| (Reverse(*connections), *name));
         Some(ResultGroup {
             outline,
             times_ms: self.times_ms,
@@ -247,7 +260,7 @@ impl Gathering {
             latest: self.latest?,
             protocol,
             process_count: self.instances.len(),
-            destination_count: self.destinations.len(),
+            destinations: destinations.into_iter().map(|(name, _)| name).collect(),
             members: self.members.into_iter().map(|((_, domain), group)| (group, domain)).collect(),
         })
     }

@@ -13,6 +13,7 @@ pub(super) struct Parties {
     pub(super) instance: Option<Instance>,
     pub(super) host: Rc<str>,
     pub(super) destination: Rc<str>,
+    pub(super) destinations: String,
     pub(super) domain: String,
     pub(super) scope: &'static str,
     pub(super) tuple: String,

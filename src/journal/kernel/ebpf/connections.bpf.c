@@ -3,7 +3,7 @@
 // Tells of every connection that any process of this machine makes, as it makes it.
 //
 // Four programs on the root of cgroup v2 see each connect() and each datagram of an unconnected
-// socket. Three programs on tracepoints remember what every process runs, because many processes
+// socket. Two programs on tracepoints remember what every process runs, because many processes
 // have ended before anybody can look at /proc. All of them only watch: they return 1, which allows
 // the call.
 //
@@ -47,7 +47,7 @@ struct connection {
 	__u16 port;        // host order
 	__u16 family;      // 4 or 6
 	char comm[16];
-	__u32 padding;
+	__u32 thread;
 };
 
 // One megabyte holds some 13,000 connections: more than a second of a flood.
@@ -57,7 +57,8 @@ struct map SEC("maps") ring = {BPF_MAP_TYPE_RINGBUF, 0, 0, RING_BYTES, 0};
 // What did not fit into the ring.
 struct map SEC("maps") lost = {BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(__u64), 1, 0};
 
-// The living processes that were forked or have called exec since we are here, by pid.
+// The processes that were forked or have called exec since we are here, by pid. Those that are used least
+// make room for others; of one that still runs, /proc tells the same.
 struct map SEC("maps") programs = {
 	BPF_MAP_TYPE_LRU_HASH, sizeof(__u32), sizeof(struct program), 8192, 0};
 
@@ -87,8 +88,8 @@ static __always_inline __u32 current_pid(void)
 
 static __always_inline int tell(struct bpf_sock_addr *ctx, __u16 family, const __u32 address[4])
 {
-	// A port is kept in network order in the lower half of a word. Nobody serves port 0: with it
-	// libraries only ask which of their own addresses a connection would come from.
+	// A port is kept in network order in the lower half of a word. Nobody serves port 0: programs
+	// connect to it to learn which of their own addresses a connection would come from.
 	__u16 port = bpf_ntohs((__u16)ctx->user_port);
 	if (port == 0)
 		return ALLOW;
@@ -115,7 +116,7 @@ static __always_inline int tell(struct bpf_sock_addr *ctx, __u16 family, const _
 	connection->address[3] = address[3];
 	connection->port = port;
 	connection->family = family;
-	connection->padding = 0;
+	connection->thread = bpf_get_current_pid_tgid();
 	if (bpf_get_current_comm(connection->comm, sizeof(connection->comm)))
 		connection->comm[0] = 0;
 	// The reader looks into the ring several times a second. It is woken at once only for what
@@ -183,7 +184,8 @@ struct sched_process_exec {
 	__u32 filename; // its offset within this record in the lower half
 };
 
-// A child runs what its parent runs, until it calls exec.
+// A child runs what its parent runs, until it calls exec. What an earlier process with the same pid ran is
+// written over, so nothing needs to be done when a process ends.
 SEC("tracepoint/task/task_newtask")
 int forked(struct task_newtask *ctx)
 {
@@ -212,17 +214,6 @@ int executed(struct sched_process_exec *ctx)
 	bpf_probe_read_kernel_str(program.path, sizeof(program.path),
 				  (char *)ctx + (ctx->filename & 0xffff));
 	bpf_map_update_elem(&programs, &program.pid, &program, BPF_ANY);
-	return 0;
-}
-
-// A later process with the same pid must not inherit what this one ran.
-SEC("tracepoint/sched/sched_process_exit")
-int ended(void *ctx)
-{
-	__u64 pid_and_thread = bpf_get_current_pid_tgid();
-	__u32 pid = pid_and_thread >> 32;
-	if (pid == (__u32)pid_and_thread)
-		bpf_map_delete_elem(&programs, &pid);
 	return 0;
 }
 

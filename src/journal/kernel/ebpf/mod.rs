@@ -16,24 +16,30 @@ use std::path::{Path, PathBuf};
 use aya::maps::{Array, MapData, RingBuf};
 use aya::programs::{CgroupAttachMode, CgroupSockAddr, ProgramError, TracePoint};
 use aya::{Ebpf, EbpfError, EbpfLoader, include_bytes_aligned};
+use rustix::io::Errno;
 
 pub(crate) use record::{Birth, Connect, Record};
+
+use super::namespaces;
 
 static OBJECT: &[u8] = include_bytes_aligned!("connections.bpf.o");
 
 /// The programs that see connections, by their names in the object.
 const CGROUP_PROGRAMS: [&str; 4] = ["connect4", "connect6", "sendmsg4", "sendmsg6"];
 /// The programs that see processes, and the tracepoints that they are for.
-const TRACEPOINT_PROGRAMS: [(&str, &str, &str); 3] = [
-    ("forked", "task", "task_newtask"),
-    ("executed", "sched", "sched_process_exec"),
-    ("ended", "sched", "sched_process_exit"),
-];
+const TRACEPOINT_PROGRAMS: [(&str, &str, &str); 2] =
+    [("forked", "task", "task_newtask"), ("executed", "sched", "sched_process_exec")];
 const MOUNTS: &str = "/proc/self/mountinfo";
 
 /// Why this kernel does not tell us of connections by eBPF.
 #[derive(Debug, thiserror::Error)]
 pub enum EbpfUnusable {
+    /// In a container. The kernel tells of the whole machine.
+    #[error(
+        "eBPF needs the machine's own {0} namespace: run it outside of the container, or start that \
+         with --pid=host and --cgroupns=host"
+    )]
+    OtherNamespace(&'static str),
     /// The mounted file systems could not be read.
     #[error("eBPF needs cgroup v2, and {MOUNTS} cannot be read: {0}")]
     Mounts(io::Error),
@@ -67,6 +73,9 @@ pub(crate) struct EbpfStream {
 impl EbpfStream {
     /// Loads the programs and attaches them to the root of cgroup v2, beside those of others.
     pub(crate) fn open() -> Result<EbpfStream, EbpfUnusable> {
+        if let Some(kind) = namespaces::other() {
+            return Err(EbpfUnusable::OtherNamespace(kind));
+        }
         let cgroup = cgroup2_root()?;
         let root = File::open(&cgroup).map_err(|error| EbpfUnusable::Cgroup2(cgroup, error))?;
         let mut programs = EbpfLoader::new().load(OBJECT).map_err(map_refused)?;
@@ -99,7 +108,9 @@ impl EbpfStream {
             let bytes = self.ring.next()?;
             match Record::parse(&bytes) {
                 Some(record) => return Some(record),
-                None => log::debug!("a record of {} bytes from the kernel is none", bytes.len()),
+                None => {
+                    log::debug!("ignored a record of {} bytes with an unknown layout", bytes.len())
+                }
             }
         }
     }
@@ -190,11 +201,11 @@ fn program_refused(name: &'static str, error: &ProgramError) -> EbpfUnusable {
     EbpfUnusable::Program(name, sentence(error))
 }
 
-/// Whether the kernel said EPERM or EACCES anywhere among the causes.
+/// Whether the kernel said EPERM anywhere among the causes. With EACCES its verifier refuses a program.
 fn is_permission(error: &(dyn Error + 'static)) -> bool {
     causes(error).any(|cause| {
         let io = cause.downcast_ref::<io::Error>();
-        io.is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        io.is_some_and(|error| error.raw_os_error() == Some(Errno::PERM.raw_os_error()))
     })
 }
 

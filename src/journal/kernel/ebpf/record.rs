@@ -27,6 +27,8 @@ pub(crate) struct Connect {
     /// Boot clock, nanoseconds.
     pub(crate) time_ns: u64,
     pub(crate) pid: u32,
+    /// The id of the thread that connected.
+    pub(crate) thread: u32,
     pub(crate) birth: Birth,
     /// IANA's number.
     pub(crate) protocol: u32,
@@ -46,7 +48,7 @@ impl Record {
     const PROGRAM_BYTES: usize = 280;
     const CONNECT_BYTES: usize = 72;
 
-    /// The record in these bytes; `None` if they are none, which only a fault of ours can make.
+    /// The record in these bytes; `None` if the length fits no record, which only a fault of ours can make.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Record> {
         match bytes.len() {
             Record::PROGRAM_BYTES => Some(Record::Program(Program {
@@ -62,6 +64,7 @@ impl Record {
                 address: address(bytes.get(32..48)?, u16_at(bytes, 50)?)?,
                 port: u16_at(bytes, 48)?,
                 comm: text(bytes.get(52..68)?),
+                thread: u32_at(bytes, 68)?,
             })),
             _ => None,
         }
@@ -110,10 +113,11 @@ mod tests {
         bytes.extend(443_u16.to_ne_bytes());
         bytes.extend(4_u16.to_ne_bytes());
         bytes.extend(b"curl\0\0\0\0\0\0\0\0\0\0\0\0");
-        bytes.extend([0; 4]);
+        bytes.extend(4243_u32.to_ne_bytes());
         let connect = Connect {
             time_ns: 7_000_000,
             pid: 4242,
+            thread: 4243,
             birth: Birth { start_ns: 5_000_000, exec_ns: 6_000_000 },
             protocol: 6,
             address: Ipv4Addr::new(192, 0, 2, 7).into(),
