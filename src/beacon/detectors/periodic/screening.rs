@@ -28,8 +28,9 @@ const POLLS_MS: (f64, f64) = (MERGE_GAP_MS as f64, 6_000.0);
 /// and sleeps of +-65 % have 0.11.
 const POLLS_VARIATION: f64 = 0.3;
 const EVERY_SECOND: Hypothesis = Hypothesis { merge_gap_ms: 0, agents: 2 };
-/// Polls are alike: two intervals, or one of so many, may be shorter than the first share of the
-/// median, or longer than the second.
+/// Polls are alike: two intervals, or one of so many, may be longer than the second share of the median;
+/// and one of a few shorter than the first, as where some polls open two sockets.
+const SECOND_SOCKETS: u64 = 5;
 const UNLIKE_POLLS: (u64, u64) = (2, 20);
 const LIKE_POLLS: (f64, f64) = (0.2, 5.5);
 /// The shortest interval that is none of polls', whatever their median; and the gap of one of
@@ -87,13 +88,16 @@ pub(super) fn are_polls(checkins_ms: &[i64]) -> bool {
     let Some(median_ms) = quantile(&mut intervals_ms, 0.5) else {
         return false;
     };
-    let is_unlike = |interval_ms: &&f64| {
-        **interval_ms < LIKE_POLLS.0 * median_ms || **interval_ms > LIKE_POLLS.1 * median_ms
+    let count = |is_unlike: &dyn Fn(f64) -> bool| {
+        intervals_ms.iter().filter(|interval_ms| is_unlike(**interval_ms)).count() as u64
     };
-    let unlike = intervals_ms.iter().filter(is_unlike).count() as u64;
+    let short = count(&|interval_ms| interval_ms < LIKE_POLLS.0 * median_ms);
+    let long = count(&|interval_ms| interval_ms > LIKE_POLLS.1 * median_ms);
+    let intervals = intervals_ms.len() as u64;
     POLLS_MS.0 < median_ms
         && median_ms <= POLLS_MS.1
-        && unlike <= most_unlike(intervals_ms.len() as u64)
+        && long <= most_unlike(intervals)
+        && short <= intervals / SECOND_SOCKETS
 }
 
 /// Whether [`are_polls`] may hold, by how many intervals are longer than each of the merge gaps.
