@@ -83,7 +83,7 @@ pub enum CacheError {
     /// SQLite failed.
     #[error("the cache failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// Hypothesis took longer than it may.
+    /// Reading took longer than it may.
     #[error(
         "the query took longer than its {}{}: ask for fewer hours or narrow it by pathname or \
          destination, or raise query_budget_ms{}",

@@ -1,4 +1,4 @@
-//! Hypothesis the cache: opening it, and what names, instances and sources it holds. Its groups and
+//! Reading the cache: opening it, and what names, instances and sources it holds. Its groups and
 //! their connections are read by `walk`.
 //!
 //! Any number of readers, in any process, beside the writer. A reader changes nothing, not even
