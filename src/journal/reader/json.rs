@@ -6,9 +6,10 @@
 use std::borrow::Cow;
 use std::io::BufRead;
 
-use super::format::{self, Format};
+use super::format::Format;
 use super::lines::{LONGEST_LINE, Lines};
 use super::objects::{Damage, Objects, Piece, Shape};
+use super::start;
 use super::wrapping::{self, Wrapping};
 use super::{Stop, journal, osquery_log, records, sysmon, windows_event, zeek};
 use crate::journal::delivery::{Delivery, JournalSink};
@@ -151,7 +152,7 @@ impl Json {
         to: &mut Delivery<'_, S>,
     ) -> Result<serde_json::Result<()>, S::Error> {
         if self.kind.is_none() {
-            self.kind = format::in_object(object);
+            self.kind = start::in_object(object);
             match self.format() {
                 Some(format) => to.skip_all(self.before, other_rows(format)),
                 None => {
@@ -196,7 +197,7 @@ impl Json {
     }
 
     fn describe(&mut self, object: &str) -> serde_json::Result<()> {
-        let Some(names) = format::names(object) else {
+        let Some(names) = start::names(object) else {
             self.before -= 1;
             return serde_json::from_str::<serde::de::IgnoredAny>(object).map(drop);
         };

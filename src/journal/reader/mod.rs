@@ -18,6 +18,7 @@ mod records;
 mod rehearsal;
 mod separators;
 mod source;
+mod start;
 mod sysmon;
 mod windows_event;
 mod wrapping;
@@ -29,11 +30,11 @@ pub use format::{Family, Format};
 pub use source::Source;
 
 use csv_journal::Csv;
-use format::Start;
 use journal::CsvColumns;
 use json::Json;
 use lines::{LONGEST_LINE, Lines};
 use records::CsvFields;
+use start::Start;
 
 use super::delivery::{Delivered, Delivery, JournalSink};
 use super::field::is_blank;

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::io::BufRead;
 
-use super::format::Start;
+use super::start::Start;
 use super::{Source, read_text};
 use crate::journal::delivery::{Delivery, Habits, JournalSink, Rejection};
 use crate::journal::{ConnectionEvent, ProcessEvent};
