@@ -371,7 +371,7 @@ pub(super) const DEFINITIONS: &[CandidateColumn] = &[
         Column::new(
             "beacon_score",
             Kind::Double,
-            "how regular, times how sure: 0 is chance, 1 clockwork and plenty of it; what rows \
+            "regularity x confidence: 0 is chance, 1 is clockwork with many check-ins; what rows \
              are ordered by; NULL where the period is under what the source's times can tell",
         ),
         Needs::SCORE,
