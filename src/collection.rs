@@ -10,9 +10,9 @@ use crate::journal::Rejection;
 use crate::journal::kernel::{KernelJournal, ReadError};
 use crate::words;
 
-/// A batch is committed when it has so many connections...
+/// A batch is committed when it has this many connections...
 const BATCH: u64 = 256;
-/// ... or when the batch before is so long ago.
+/// ... or when this much time has passed since the batch before.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 /// Without connections, `beacon_status` hears of us this often.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(60);

@@ -1,6 +1,6 @@
 //! The configuration of the extension: a TOML file, every key of it optional.
 //!
-//! The keys are documented in docs/configuration.md. Flags are `cli`'s affair.
+//! The keys are documented in docs/configuration.md. Flags are read in `cli`.
 
 use std::io;
 use std::path::{Path, PathBuf};

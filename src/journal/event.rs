@@ -1,6 +1,6 @@
 //! The two things a journal tells us: a connection was made, and a process was started.
 //!
-//! Events borrow from the line they were read from; what keeps them is the cache's affair.
+//! Events borrow from the line they were read from; the cache decides what is kept of them.
 
 use std::hash::{Hash, Hasher};
 

@@ -1,6 +1,6 @@
 //! One value of a row, as JSON, CSV or osquery write it, and what it says as a time or a count.
 //!
-//! Which columns there are is each format's affair.
+//! Each format decides which columns there are.
 
 use std::borrow::Cow;
 use std::fmt;

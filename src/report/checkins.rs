@@ -1,7 +1,7 @@
 //! The check-ins of a candidate, from `beacon_connections`.
 //!
 //! They are asked for page by page, so that a group of many connections needs little memory; what
-//! is drawn of them is the charts' affair.
+//! is drawn of them is decided by the charts.
 
 use super::facts::Facts;
 use super::{asking, equal, narrow};

@@ -1,7 +1,7 @@
 //! A row of a table by the names of its columns, fit to be shown.
 //!
-//! What a journal wrote is made printable here and cut; that it cannot become markup is the page's
-//! affair.
+//! What a journal wrote is made printable here and cut; the page keeps it
+//! from becoming markup.
 
 use crate::journal::printable;
 use crate::table::{Column, Row, Table, Value, real_as_text};

@@ -1,6 +1,6 @@
 //! The window along the width of a picture: where a moment lies, and the marks of hours and days.
 //!
-//! What is drawn over it is each chart's affair.
+//! Each chart decides what is drawn over it.
 
 use jiff::Timestamp;
 use maud::{Markup, html};

@@ -2,7 +2,7 @@
 //!
 //! A rule is a name for trust, so it has to say where that trust comes from: `protected` knows the
 //! folders that only administrators can write to, `rule` checks and applies one rule, `rules` puts
-//! the built-in ones and the user's together. What a match hides is the table's affair.
+//! the built-in ones and the user's together. The table decides what a match hides.
 
 mod error;
 mod pattern;

@@ -8,9 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// So many are computed at once.
+/// The most that are computed at once.
 const AT_ONCE: usize = 2;
-/// So many answers are kept.
+/// The most answers that are kept.
 const KEPT: usize = 4;
 
 /// An answer, or why there is none.

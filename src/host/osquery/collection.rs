@@ -1,8 +1,8 @@
 //! Fills the cache from osquery for as long as the extension runs: chooses a collector, polls it,
 //! and starts over with patience when something fails.
 //!
-//! One thread, apart from those that answer queries; which connections there are is the
-//! collectors' affair.
+//! One thread, apart from those that answer queries; the collectors decide which rows
+//! are connections.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(600);
 const TRIES_AGAIN: Duration = Duration::from_secs(30);
 /// How often to look whether another has given up the cache.
 const LOOKS_FOR_THE_LOCK: Duration = Duration::from_millis(500);
-/// After so many failures in a row the choice is made anew.
+/// After this many failures in a row the choice is made anew.
 const FAILURES: u32 = 3;
 const REMOVES_EXPIRED: Duration = Duration::from_secs(3600);
 /// Connections in memory; a slice has seldom more.

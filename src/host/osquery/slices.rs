@@ -66,7 +66,7 @@ impl Slices {
         self.length_s = (self.length_s / 2).max(1);
     }
 
-    /// Learns from a slice that held so many connections.
+    /// Learns from a slice that held this many connections.
     pub(super) fn held(&mut self, connections: u64, reached_now: bool) {
         self.is_catching_up = !reached_now;
         if connections > MANY {

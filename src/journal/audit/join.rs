@@ -13,14 +13,15 @@ use super::record::{Record, RecordId, RecordType};
 use super::socket_address;
 use crate::journal::{Protocol, normalise};
 
-/// So many events are kept.
+/// The most events that are kept.
 const KEPT: usize = 256;
 /// So much of a command line is kept, in bytes.
 const LONGEST_CMDLINE: usize = 32 << 10;
-/// Command lines of so many processes are remembered; of more, all are forgotten. Of each so much.
+/// The most processes whose command lines are remembered, and the bytes of each. Where there are more
+/// processes, all are forgotten.
 const MOST_PROCESSES: usize = 2048;
 const REMEMBERED_CMDLINE: usize = 1024;
-/// So many different datagrams of one second are told apart; more all count.
+/// The most different datagrams of one second that are told apart. Beyond that, every datagram counts.
 const MOST_DATAGRAMS: usize = 4096;
 
 /// Events of which records have come.

@@ -53,7 +53,7 @@ impl AuditSocket {
         Ok(AuditSocket { socket, buffer: vec![0; LONGEST_MESSAGE] })
     }
 
-    /// Asks for room for so many bytes of messages that nobody has read yet; without
+    /// Asks for room for this many bytes of messages that nobody has read yet; without
     /// CAP_NET_ADMIN the kernel gives less.
     pub(super) fn set_room(&self, bytes: usize) -> Result<(), Errno> {
         sockopt::set_socket_recv_buffer_size_force(&self.socket, bytes)

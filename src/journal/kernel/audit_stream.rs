@@ -18,7 +18,7 @@ use crate::journal::audit::{Join, Record};
 const READLOG: u32 = 1;
 /// Room for what comes while we do not read: about 3,000 connects.
 const ROOM: usize = 16 << 20;
-/// After so many records at once the caller gets its turn.
+/// The most records that are read before the caller gets its turn.
 const MOST_RECORDS: usize = 4096;
 
 /// The records of the machine, joined to events.

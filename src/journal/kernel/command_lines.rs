@@ -15,7 +15,7 @@ use std::time::Duration;
 const MOST_BYTES: u64 = 2048;
 /// Reading takes microseconds.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Threads that may hang at a time. While so many do, command lines are not known.
+/// The most threads that may hang at a time. While this many do, command lines are not known.
 const MOST_HANGING: usize = 8;
 
 pub(super) struct CommandLines {
