@@ -40,7 +40,7 @@ FEW = 3
 
 TEXT = {
     "pathname", "sophosPID", "cmdline", "destination", "protocol", "domain", "destination_scope",
-    "tuple", "detected_by", "suppressed_by", "sparkline", "host",
+    "tuple", "destinations", "detected_by", "suppressed_by", "sparkline", "host",
 }
 TIMES = {"first_seen", "last_seen"}
 
