@@ -20,7 +20,7 @@ const FALSE_ALARMS: f64 = 0.01;
 const AT_RANDOM: usize = 1_000;
 const PERIOD_MS: f64 = 60_000.0;
 
-/// Prints it beside what `periodic` finds of the same groups, so many of each kind.
+/// Prints it beside what `periodic` finds of the same groups, of which each kind has `groups`.
 pub fn print(groups: u64) {
     println!("found of sleeps P +- jP, %      best possible (at 1 % false alarms)   periodic");
     let mut random = ChaCha8Rng::seed_from_u64(3);
@@ -90,7 +90,7 @@ fn evidence(intervals: &[f64]) -> f64 {
     best
 }
 
-/// The density of an interval of so many periods: one sleep is uniform, and the sum of several nearly
+/// The density of an interval of `periods` periods: one sleep is uniform, and the sum of several nearly
 /// normal.
 fn density(periods: f64, jitter: f64, missed: f64) -> f64 {
     let first = if (periods - 1.0).abs() <= jitter { (1.0 - missed) / (2.0 * jitter) } else { 0.0 };

@@ -10,7 +10,7 @@ const NEAR: f64 = 0.1;
 const FEWEST: usize = 4;
 const SHARE: f64 = 0.6;
 
-/// Whether so many of the intervals lie near one of five multiples of one of them.
+/// Whether most of the intervals lie near one of five multiples of one of them.
 pub fn keeps_time(times_ms: &[i64]) -> bool {
     MERGE_GAPS_MS.iter().any(|gap_ms| keep_time(&merge(times_ms, *gap_ms)))
 }

@@ -9,7 +9,7 @@ use crate::sweep::normal;
 
 const START_MS: f64 = 1.79e12;
 
-/// Scores so many groups of each kind.
+/// Scores `groups` groups of each kind.
 pub fn score(groups: u64, board: &mut Scoreboard) {
     type Kind = (&'static str, fn(usize, &mut ChaCha8Rng) -> Vec<f64>);
     const HUMAN: [Kind; 9] = [

@@ -16,7 +16,7 @@ const GOOD_ENOUGH: f64 = 0.6;
 /// are many more, this.
 const SHORTEST_PERIOD_S: f64 = 2.0;
 const SHORTEST_POLLS_S: f64 = 1.0;
-/// A period is at least so many merge gaps long (of the usual one, and of others), or merging
+/// A period is at least this many merge gaps long (of the usual one, and of others), or merging
 /// would make the rhythm.
 const GAPS_A_PERIOD: (f64, f64) = (2.0, 3.0);
 /// The evidence that pays for the search, in nats; and so much more where connections were merged
@@ -31,7 +31,7 @@ const COST_OF_POLLS: f64 = 4.0;
 const WIDEST: f64 = 1.0;
 const WIDEST_MERGED: f64 = 0.47;
 const WIDEST_OF_SEVERAL: f64 = 0.12;
-/// So many polls at least have to keep time.
+/// The fewest polls that have to keep time.
 const FEWEST_POLLS: usize = 25;
 
 /// The best fit of a group's connections, and the hypothesis that it is of.

@@ -9,10 +9,10 @@ use super::timer::{Timer, Window};
 
 /// Half of the windows that are tried, as shares of the period: from clockwork to sleeps of +-65 %.
 const WIDTHS: [f64; 10] = [0.03, 0.06, 0.1, 0.15, 0.21, 0.28, 0.36, 0.46, 0.56, 0.65];
-/// The periods to try are so many quantiles of the intervals.
+/// The number of periods to try, which are quantiles of the intervals.
 const CANDIDATES: usize = 12;
 /// A longer interval than this many periods may be an absence, as of a closed lid. One is forgiven, and
-/// one more of each so many intervals.
+/// one more for each [`INTERVALS_AN_ABSENCE`] intervals.
 const ABSENCE_PERIODS: f64 = 5.5;
 const INTERVALS_AN_ABSENCE: usize = 20;
 /// Fewer intervals that are none are no rhythm.
@@ -21,9 +21,9 @@ pub(super) const FEWEST: usize = 4;
 const OUTSIDE: (f64, f64) = (0.03, 1.0 / 3.0);
 /// The share of check-ins that are missed is taken to be no more than this.
 const MOST_MISSED: f64 = 0.4;
-/// So many nats more than the search costs make the evidence 1 - 1/e.
+/// The evidence is 1 - 1/e where there are this many nats more than the search costs.
 const EVIDENCE_SCALE: f64 = 4.0;
-/// An absence that is not forgiven is as bad as so many missed check-ins.
+/// An absence that is not forgiven counts as this many missed check-ins.
 const MISSED_AN_ABSENCE: f64 = 9.0;
 /// Where so much of what is expected is there, nothing is taken away for what is missing.
 const ENOUGH_PRESENT: f64 = 2.0 / 3.0;
@@ -41,9 +41,9 @@ pub(super) struct Search {
     pub(super) widest: f64,
     /// Up to which multiple of the period intervals are looked for.
     pub(super) multiples: usize,
-    /// So many intervals at least have to lie in the windows.
+    /// The fewest intervals that have to lie in the windows.
     pub(super) fewest: usize,
-    /// The evidence that pays for having tried so many timers, in nats.
+    /// The evidence that pays for having tried many timers, in nats.
     pub(super) cost: f64,
     /// How exactly times are known, in seconds; 0 where they are known to the millisecond.
     pub(super) resolution_s: f64,
@@ -55,7 +55,7 @@ pub(super) struct Fit {
     pub(super) timer: Timer,
     /// From 0 to 1.
     pub(super) score: f64,
-    /// So many intervals are judged, the shortest: the others are absences that are forgiven.
+    /// How many intervals are judged. They are the shortest; the others are absences that are forgiven.
     pub(super) judged: usize,
     /// Check-ins that were missed between those.
     pub(super) missed: u64,

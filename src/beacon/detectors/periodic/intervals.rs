@@ -13,7 +13,7 @@ const MOST_CHECKINS: usize = 5_000;
 pub(super) struct Intervals {
     /// From a check-in to the next of the same agent, in seconds.
     sorted_s: Vec<f64>,
-    /// Of the pauses within the first so many of them.
+    /// Of the pauses within the first intervals, by how many intervals these are.
     pauses: Vec<PauseSums>,
     /// Space for each with its pause, in milliseconds.
     pairs_ms: Vec<(i64, i64)>,
@@ -81,7 +81,7 @@ impl Intervals {
         &self.sorted_s
     }
 
-    /// The pauses within the first so many of them.
+    /// The pauses within the first `count` intervals.
     pub(super) fn pauses_of_first(&self, count: usize) -> PauseSums {
         self.pauses.get(count).copied().unwrap_or_default()
     }

@@ -10,7 +10,7 @@ use std::ops::{AddAssign, Sub};
 const LEAST_SIGMA: [f64; 4] = [1.0, 0.626, 0.49, 0.415];
 /// Half of the logarithm of a turn, 2 pi.
 const HALF_LOG_OF_TURN: f64 = 0.918_938_533_204_672_7;
-/// Shorter pauses count as so many seconds: of none there is no logarithm.
+/// Shorter pauses count as this many seconds, because 0 has no logarithm.
 const SHORTEST_PAUSE_S: f64 = 1e-3;
 
 /// Sums over pauses: how many, their seconds, the logarithms of those, and the squares of these.
@@ -23,7 +23,7 @@ pub(super) struct PauseSums {
 }
 
 impl PauseSums {
-    /// Of a single pause of so many seconds.
+    /// Of a single pause of `pause_s` seconds.
     pub(super) fn of(pause_s: f64) -> PauseSums {
         let seconds = pause_s.max(SHORTEST_PAUSE_S);
         let log = seconds.ln();

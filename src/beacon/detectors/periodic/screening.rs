@@ -28,7 +28,7 @@ const POLLS_MS: (f64, f64) = (MERGE_GAP_MS as f64, 6_000.0);
 /// and sleeps of +-65 % have 0.11.
 const POLLS_VARIATION: f64 = 0.3;
 const EVERY_SECOND: Hypothesis = Hypothesis { merge_gap_ms: 0, agents: 2 };
-/// Polls are alike: two intervals, or one of so many, may be longer than the second share of the median;
+/// Polls are alike: two intervals, or one in twenty, may be longer than the second share of the median;
 /// and one of a few shorter than the first, as where some polls open two sockets.
 const SECOND_SOCKETS: u64 = 5;
 const UNLIKE_POLLS: (u64, u64) = (2, 20);

@@ -1,8 +1,9 @@
 //! A timer: the windows around the multiples of its period in which intervals of it lie.
 
-/// A multiple of the period is so many sleeps: one less is as many check-ins that were missed.
+/// The multiples of the period that are looked at. An interval of k periods is k sleeps, with k - 1
+/// check-ins missed between them.
 pub(super) const MULTIPLES: usize = 5;
-/// Half a window is no narrower than so many seconds: clocks and networks are not exact.
+/// The least width of half a window, in seconds, because clocks and networks are not exact.
 const NARROWEST_S: f64 = 0.05;
 
 /// A timer that is set anew at every check-in.
