@@ -48,8 +48,7 @@ pub fn collect(
     let mut is_upgrading = true;
     while goes_on() {
         if writer.is_replaced() {
-            let again = writer.begin_again(ROLE).map_err(ReadError::Sink)?;
-            writer = again.with_batch(MOST_IN_MEMORY);
+            writer = writer.begin_again(ROLE).map_err(ReadError::Sink)?;
             batch.begin(&mut writer).map_err(ReadError::Sink)?;
         }
         let mut outcome = batch.read(&mut writer);
@@ -66,8 +65,7 @@ pub fn collect(
         }
         match outcome {
             Err(ReadError::Sink(error)) if error.is_damage() => {
-                let anew = writer.replace_damaged(&error).map_err(ReadError::Sink)?;
-                writer = anew.with_batch(MOST_IN_MEMORY);
+                writer = writer.replace_damaged(&error).map_err(ReadError::Sink)?;
             }
             outcome => outcome?,
         }

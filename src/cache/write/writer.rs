@@ -119,12 +119,12 @@ impl Writer {
     /// Leaves a file that [`Writer::is_replaced`], and goes on with what lies at its path, or with a new
     /// cache; says so. What waits is lost.
     pub fn begin_again(self, role: &str) -> Result<Writer, CacheError> {
-        let Writer { database, path, retention, lock, .. } = self;
+        let Writer { database, path, retention, lock, batch, .. } = self;
         drop(database);
         drop(lock);
         let message = "the cache was removed or replaced while it was written";
         log::warn!("{message}: {}", path.display());
-        let writer = Writer::open(&path, role, retention)?;
+        let writer = Writer::open(&path, role, retention)?.with_batch(batch);
         let outcome = PassOutcome {
             source: "cache",
             state: "begun anew",
@@ -140,12 +140,13 @@ impl Writer {
 
     /// Moves the file aside after `error` showed that it is damaged, and begins a new one.
     pub fn replace_damaged(self, error: &CacheError) -> Result<Writer, CacheError> {
-        let Writer { database, path, retention, lock, .. } = self;
+        let Writer { database, path, retention, lock, batch, .. } = self;
         drop(database);
         match lock {
             Some(lock) => {
                 let why = MovedAside::Damaged(error.to_string());
-                Writer::begin_anew(&path, retention, lock, &why)
+                let anew = Writer::begin_anew(&path, retention, lock, &why)?;
+                Ok(anew.with_batch(batch))
             }
             None => Err(CacheError::Damaged { path, reason: error.to_string() }),
         }

@@ -210,7 +210,7 @@ impl Collecting {
         loop {
             let now_ms = jiff::Timestamp::now().as_millisecond();
             if polling.writer.is_replaced() {
-                polling.writer = polling.writer.begin_again(ROLE)?.with_batch(BATCH);
+                polling.writer = polling.writer.begin_again(ROLE)?;
             }
             let mut outcome = Ok(true);
             if removed_expired.elapsed() > REMOVES_EXPIRED {
@@ -242,7 +242,7 @@ impl Collecting {
                     pause = FIRST_PAUSE * failures;
                 }
                 Err(Stopped::Cache(error)) if error.is_damage() => {
-                    polling.writer = polling.writer.replace_damaged(&error)?.with_batch(BATCH);
+                    polling.writer = polling.writer.replace_damaged(&error)?;
                 }
                 Err(stopped) => return Err(stopped),
             }
@@ -250,7 +250,7 @@ impl Collecting {
                 Ok(true) => {}
                 Ok(false) => return Err(Stopped::NotRegistered),
                 Err(error) if error.is_damage() => {
-                    polling.writer = polling.writer.replace_damaged(&error)?.with_batch(BATCH);
+                    polling.writer = polling.writer.replace_damaged(&error)?;
                 }
                 Err(error) => return Err(error.into()),
             }
